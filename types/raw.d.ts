@@ -1,0 +1,5 @@
+/** A file's text, put into the module graph by esbuild (scripts/rawText.mjs) and by Vite alike. */
+declare module "*?raw" {
+  const text: string
+  export default text
+}
