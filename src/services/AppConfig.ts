@@ -1,0 +1,58 @@
+/**
+ * The settings of this server, decoded.
+ *
+ * Owns: which settings exist and their units.
+ * Does not own: the names and defaults of the environment variables (`layers/AppConfigEnv.ts`).
+ */
+import { Context, type Option, type Redacted } from "effect"
+import type { NetworkMode } from "./Task.ts"
+
+export interface SandboxLimits {
+  readonly memoryBytes: number
+  readonly cpus: number
+  readonly pids: number
+  readonly diskBytes: number
+}
+
+export interface Settings {
+  readonly host: string
+  /** 0 picks a free port. */
+  readonly port: number
+  /** How clients reach the server; none means the address it listens on. */
+  readonly publicUrl: Option.Option<string>
+  readonly dataDir: string
+  readonly sandbox: {
+    readonly adapter: "docker" | "process"
+    readonly image: string
+    /** OCI runtime; none leaves it to the engine. */
+    readonly runtime: Option.Option<string>
+    /** `DOCKER_HOST`; none means the engine's usual socket. */
+    readonly dockerHost: Option.Option<string>
+    readonly limits: SandboxLimits
+    /** The network of a task that asks for none in particular. */
+    readonly defaultNetwork: NetworkMode
+  }
+  readonly maxRunning: number
+  readonly maxRunningPerUser: number
+  readonly model: {
+    readonly name: string
+    readonly apiKey: Option.Option<Redacted.Redacted>
+    readonly baseUrl: Option.Option<string>
+    /** File with a scripted conversation, when `name` is `scripted`. */
+    readonly script: Option.Option<string>
+    /** File with prices that add to and override the built-in ones. */
+    readonly prices: Option.Option<string>
+    /** Milliseconds without a byte from the model before the turn is repeated. */
+    readonly silenceMs: number
+  }
+  /** `host[:port]` of git hosts on private addresses or plain `http://` that tasks may use. */
+  readonly trustedGitHosts: ReadonlyArray<string>
+  readonly allowLocalRepositories: boolean
+  /** Set: key for secrets at rest; none: a key file in the data directory. */
+  readonly secretKey: Option.Option<Redacted.Redacted>
+  readonly strict: boolean
+  /** Bytes of free space below which new tasks are refused and running ones pause. */
+  readonly diskFloorBytes: number
+}
+
+export class AppConfig extends Context.Tag("errand/services/AppConfig")<AppConfig, Settings>() {}

@@ -1,0 +1,129 @@
+/**
+ * A place where code that nobody has read may run.
+ *
+ * Owns: opening and always removing sandboxes; commands, files and byte pipes inside them, bounded in size and time.
+ * Does not own: what is run and why (`agent/`), git (`agent/workspace.ts` on top of `pipe`).
+ */
+import { Context, type Effect, Schema, type Scope, type Stream } from "effect"
+import type { TaskId } from "./Ids.ts"
+import type { Network, NetworkMode } from "./Task.ts"
+
+/** No sandbox can be had now: no engine answers, no image, or the engine refused. Worth another try later. */
+export class SandboxUnavailable extends Schema.TaggedError<SandboxUnavailable>()("SandboxUnavailable", {
+  reason: Schema.Literal("engine", "image", "refused"),
+  detail: Schema.String
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** The sandbox died or stopped answering in the middle of the work (out of memory, engine restart, removed by hand). */
+export class SandboxLost extends Schema.TaggedError<SandboxLost>()("SandboxLost", { detail: Schema.String }) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** A file operation that the sandbox's own file system refused. */
+export class SandboxFileError extends Schema.TaggedError<SandboxFileError>()("SandboxFileError", {
+  path: Schema.String,
+  reason: Schema.Literal("not_found", "not_a_file", "denied", "too_large", "no_space", "other"),
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.path}: ${this.detail}`
+  }
+}
+
+/** A program that was fed or read through `pipe` ended with another code than 0. */
+export class PipeFailed extends Schema.TaggedError<PipeFailed>()("PipeFailed", {
+  exitCode: Schema.Int,
+  /** The last 4 kB of standard error. */
+  stderr: Schema.String
+}) {
+  override get message() {
+    return `exit code ${this.exitCode}: ${this.stderr}`
+  }
+}
+
+export interface SandboxSpec {
+  readonly taskId: TaskId
+  readonly run: number
+  readonly network: Network
+}
+
+/** The directory that holds the work tree in every sandbox, as commands inside see it: `handle.root`. */
+export interface Command {
+  readonly argv: readonly [string, ...ReadonlyArray<string>]
+  /** Absolute, or relative to the root; the root when absent. */
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: Uint8Array
+  /** Milliseconds until the command and everything it started is killed. */
+  readonly timeoutMs: number
+  /** Bytes of output (standard output and error as they come) that are kept: half from the start, half from the end. */
+  readonly outputLimit: number
+}
+
+export interface CommandResult {
+  /** 128 + n when killed by signal n, 124 when the time was up. */
+  readonly exitCode: number
+  readonly timedOut: boolean
+  /** What was kept of the output; a line in its middle says how many bytes are missing. Not valid UTF-8 is replaced. */
+  readonly output: string
+  /** Bytes that the command wrote in all. */
+  readonly bytes: number
+  readonly durationMs: number
+}
+
+export interface FileContent {
+  readonly bytes: Uint8Array
+  /** Size of the whole file. */
+  readonly size: number
+}
+
+export interface SandboxHandle {
+  /** Absolute path of the work tree inside. */
+  readonly root: string
+  /**
+   * Runs a command in a process group of its own. Interruption kills the whole group before it returns.
+   * `onOutput` gets the output as it comes, for previews: pieces may be left out when it is slow.
+   */
+  readonly run: (
+    command: Command,
+    onOutput?: (chunk: Uint8Array) => Effect.Effect<void>
+  ) => Effect.Effect<CommandResult, SandboxLost>
+  /** Runs a program with `input` on its standard input and gives its standard output, byte for byte, with back-pressure. */
+  readonly pipe: <E>(
+    argv: Command["argv"],
+    input: Stream.Stream<Uint8Array, E>
+  ) => Stream.Stream<Uint8Array, E | PipeFailed | SandboxLost>
+  /** Reads a regular file; symbolic links are followed inside the sandbox only. */
+  readonly readFile: (
+    path: string,
+    range: { readonly offset: number; readonly limit: number }
+  ) => Effect.Effect<FileContent, SandboxFileError | SandboxLost>
+  /** Writes a whole file, making missing directories; replaces it at once, never half. */
+  readonly writeFile: (path: string, bytes: Uint8Array) => Effect.Effect<void, SandboxFileError | SandboxLost>
+}
+
+export interface SandboxHealth {
+  readonly adapter: "docker" | "process" | "scripted"
+  readonly ready: boolean
+  /** For people: what is wrong and what to do, or a version. */
+  readonly detail: string
+}
+
+export class Sandbox extends Context.Tag("errand/services/Sandbox")<
+  Sandbox,
+  {
+    /** Opens a sandbox with an empty work tree; it is gone when the scope has closed, whatever happens. */
+    readonly open: (spec: SandboxSpec) => Effect.Effect<SandboxHandle, SandboxUnavailable, Scope.Scope>
+    /** Removes what a former life of this server left behind, and says how many sandboxes that were. */
+    readonly sweep: Effect.Effect<number, SandboxUnavailable>
+    readonly health: Effect.Effect<SandboxHealth>
+    /** The network modes that this sandbox can give; any other is refused when the task is made. */
+    readonly networkModes: ReadonlyArray<NetworkMode>
+  }
+>() {}

@@ -1,0 +1,80 @@
+/**
+ * What people may do to a task, decided by its state alone.
+ *
+ * Owns: pure deciders, each from a task to the changes that a command means or the reason why not.
+ * Does not own: storing the changes (`TaskRepo.change`), what the agent does (`agent/`).
+ */
+import { Either, Schema } from "effect"
+import type { MessageId } from "./Ids.ts"
+import type { PendingMode } from "./Message.ts"
+import type { Limits, Task } from "./Task.ts"
+import { TaskChange } from "./TaskChange.ts"
+import { isFinal } from "./TaskStatus.ts"
+
+/** A run that is no longer the task's current one tried to write: another took over, or the task was ended. */
+export class RunSuperseded extends Schema.TaggedError<RunSuperseded>()("RunSuperseded", {
+  run: Schema.Int
+}) {
+  override get message() {
+    return `Run ${this.run} is over; its late results were not stored.`
+  }
+}
+
+/** The command makes no sense in this status; nothing was changed. */
+export class NotNow extends Schema.TaggedError<NotNow>()("NotNow", { status: Schema.String, remedy: Schema.String }) {
+  override get message() {
+    return `The task is ${this.status}. ${this.remedy}`
+  }
+}
+
+export type Decide<E> = (task: Task) => Either.Either<ReadonlyArray<TaskChange>, E>
+
+const nothing = Either.right<ReadonlyArray<TaskChange>>([])
+
+/** Writes of a run, refused when another run has taken over or the task has ended. */
+export const byRun =
+  (run: number, changes: ReadonlyArray<TaskChange>): Decide<RunSuperseded> =>
+  (task) =>
+    task.runNumber === run && (task.status === "running" || task.status === "waiting")
+      ? Either.right(changes)
+      : Either.left(new RunSuperseded({ run }))
+
+/** A final task stays as it is. */
+export const cancel: Decide<never> = (task) => (isFinal(task.status) ? nothing : Either.right([TaskChange.Cancelled()]))
+
+/** Starts a failed or cancelled task again, from its last checkpoint and with its conversation. */
+export const retry: Decide<NotNow> = (task) =>
+  task.status === "failed" || task.status === "cancelled"
+    ? Either.right([TaskChange.Queued({ reason: "retry" })])
+    : Either.left(new NotNow({ status: task.status, remedy: "Only a failed or cancelled task can be retried." }))
+
+/** Adds a message of the user; on a final task it starts a follow-up. */
+export const say =
+  (messageId: MessageId, mode: PendingMode, content: string): Decide<never> =>
+  (task) => {
+    const queued = TaskChange.MessageQueued({ messageId, mode, content })
+    return Either.right(isFinal(task.status) ? [queued, TaskChange.Queued({ reason: "follow_up" })] : [queued])
+  }
+
+const raises = (before: Limits, after: Limits): boolean =>
+  after.maxTurns > before.maxTurns ||
+  after.maxCostUsd > before.maxCostUsd ||
+  after.maxDurationSeconds > before.maxDurationSeconds
+
+/** The reasons of a pause that a higher limit of the task takes away. */
+const limitReasons: ReadonlyArray<string> = ["budget_reached", "turn_limit_reached", "time_limit_reached"]
+
+/** Changes what the owner may change; raising a limit that paused the task queues it again. */
+export const update =
+  (patch: Partial<Pick<Task, "title" | "tags" | "priority">> & { readonly limits?: Partial<Limits> }): Decide<never> =>
+  (task) => {
+    const { limits, ...rest } = patch
+    const newLimits = { ...task.limits, ...limits }
+    const updated = TaskChange.Updated({ patch: limits === undefined ? rest : { ...rest, limits: newLimits } })
+    const resumes =
+      task.status === "paused" &&
+      task.pausedReason !== null &&
+      limitReasons.includes(task.pausedReason) &&
+      raises(task.limits, newLimits)
+    return Either.right(resumes ? [updated, TaskChange.Queued({ reason: "resume" })] : [updated])
+  }
