@@ -122,7 +122,7 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
     ) => Effect.Effect<void, E | PackRefused>
     /** Forgets every private ref under a name; objects go with the next clean-up. */
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>
-    /** Makes a commit in the store. The same spec at the same time gives the same commit. */
+    /** Makes a commit in the store. Its dates are those of `tree`, so that the same spec always gives the same commit. */
     readonly commit: (key: StoreKey, spec: CommitSpec) => Effect.Effect<CommitId, PackRefused>
     readonly hasCommit: (key: StoreKey, commit: CommitId) => Effect.Effect<boolean>
     /** True when both commits hold the same files. */

@@ -22,12 +22,16 @@ export type TaskChange = Data.TaggedEnum<{
   RunStarted: { readonly run: number; readonly reason: RunReason }
   SandboxReady: {}
   RepositoryReady: { readonly baseCommit: CommitId | null }
-  /** `delivers`: the pending messages that this message brings to the model; they are pending no more. */
+  /**
+   * `delivers`: the pending messages that this message brings to the model; they are pending no more.
+   * `startsOver`: the model's view of the conversation begins anew with this message, which sums up what was before.
+   */
   MessageAdded: {
     readonly messageId: MessageId
     readonly role: Role
     readonly content: ReadonlyArray<ContentBlock>
     readonly delivers: ReadonlyArray<MessageId>
+    readonly startsOver: boolean
   }
   MessageQueued: { readonly messageId: MessageId; readonly mode: PendingMode; readonly content: string }
   MessageWithdrawn: { readonly messageId: MessageId }
@@ -49,8 +53,10 @@ export type TaskChange = Data.TaggedEnum<{
   }
   /** One answer of the model: counted once for each `responseId`, however often it is reported. */
   ResponseCounted: { readonly responseId: string; readonly model: string; readonly usage: Usage }
+  /** `toolCallId`: the tool call that waits for the answer, so that a later run finds it. */
   QuestionOpened: {
     readonly questionId: QuestionId
+    readonly toolCallId: ToolCallId | null
     readonly kind: QuestionKind
     readonly title: string
     readonly detail: string

@@ -68,6 +68,8 @@ export interface Question {
   readonly id: QuestionId
   readonly taskId: TaskId
   readonly owner: UserId
+  /** The tool call that waits for the answer, if one does. */
+  readonly toolCallId: ToolCallId | null
   /** 1 while open, 2 once closed: an answer names the revision it was given to. */
   readonly revision: number
   readonly kind: QuestionKind
@@ -137,8 +139,9 @@ export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
     /** Deletes a final task and everything about it, its stream included. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | IllegalTransition | StorageFull>
 
-    /** The whole conversation, oldest first: what the model has seen. */
+    /** What the model sees of the conversation, oldest first: all messages since the last one that starts over. */
     readonly conversation: (id: TaskId) => Effect.Effect<ReadonlyArray<Message>>
+    /** The whole conversation, oldest first. */
     readonly messages: (id: TaskId, page: PageRequest) => Effect.Effect<Page<Message>>
     /** Messages of the user that the model has not seen, oldest first. */
     readonly pending: (id: TaskId) => Effect.Effect<ReadonlyArray<PendingMessage>>
