@@ -43,6 +43,6 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     added++
   }
 }
-const sorted = Object.entries(lock.packages).sort(([a], [b]) => a.localeCompare(b, "en"))
+const sorted = Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, "en"))
 writeFileSync(file, JSON.stringify({ ...lock, packages: Object.fromEntries(sorted) }, null, 2) + "\n")
 console.log(`package-lock.json: ${added} entries added`)
