@@ -1,0 +1,120 @@
+/**
+ * AppConfig from environment variables.
+ *
+ * Owns: putting the variables together, the rules between them, and one error that tells everything that is wrong.
+ * Does not own: their names and defaults (`EnvironmentVariables.ts`).
+ */
+import { Config, ConfigError, ConfigProvider, Effect, Either, Layer, Option, Schema } from "effect"
+import { AppConfig, type SandboxLimits, type Settings } from "../services/AppConfig.ts"
+import { dataDir, type EnvironmentVariables, variablesOn } from "./EnvironmentVariables.ts"
+import { type HostSize, measureHost } from "./hostSize.ts"
+import type { SettingDocumentation } from "./Setting.ts"
+
+/** Variables with values that can't be used; each problem names the variable, its value and the remedy. */
+export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return this.problems.join("\n")
+  }
+}
+
+const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
+  const limits: Config.Config<SandboxLimits> = Config.all({
+    memoryBytes: all.memory.config,
+    cpus: all.cpus.config,
+    pids: all.pids.config,
+    diskBytes: all.disk.config
+  })
+  const sandbox = Config.all({
+    adapter: all.sandbox.config,
+    allowUnsandboxed: all.allowUnsandboxed.config,
+    image: all.image.config,
+    runtime: all.runtime.config,
+    dockerHost: all.dockerHost.config,
+    limits,
+    defaultNetwork: all.defaultNetwork.config
+  }).pipe(
+    Config.mapOrFail(({ allowUnsandboxed, ...rest }) =>
+      rest.adapter === "process" && !allowUnsandboxed
+        ? refuse(
+            `ERRAND_SANDBOX is "process", which isolates nothing: use docker, or accept the danger with ` +
+              `ERRAND_ALLOW_UNSANDBOXED=true.`
+          )
+        : Either.right(rest)
+    )
+  )
+  const model = Config.all({
+    name: all.model.config,
+    apiKey: all.apiKey.config,
+    baseUrl: all.baseUrl.config,
+    script: all.script.config,
+    prices: all.prices.config,
+    silenceMs: all.silence.config
+  }).pipe(
+    Config.mapOrFail((chosen) =>
+      chosen.name === "scripted" && Option.isNone(chosen.script)
+        ? refuse(`ERRAND_MODEL is "scripted": name the file with the conversation in ERRAND_SCRIPT.`)
+        : Either.right(chosen)
+    )
+  )
+  return Config.all({
+    host: all.host.config,
+    port: all.port.config,
+    publicUrl: all.publicUrl.config,
+    dataDir: all.dataDir.config,
+    sandbox,
+    maxRunning: all.maxRunning.config,
+    maxRunningPerUser: all.maxRunningPerUser.config,
+    model,
+    trustedGitHosts: all.trustedGitHosts.config,
+    allowLocalRepositories: all.allowLocalRepositories.config,
+    secretKey: all.secretKey.config,
+    strict: all.strict.config,
+    diskFloorBytes: all.diskFloor.config
+  })
+}
+
+const refuse = (problem: string) => Either.left(ConfigError.InvalidData([], problem))
+
+const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or" ? [...problemsOf(error.left), ...problemsOf(error.right)] : [error.message]
+
+const asSettingsInvalid = (error: ConfigError.ConfigError) => new SettingsInvalid({ problems: problemsOf(error) })
+
+const typicalMachine: HostSize = { memoryBytes: 8 * 2 ** 30, cpus: 4, diskBytes: 100 * 2 ** 30 }
+
+/** Every setting in words, for documentation. */
+export const documentation: ReadonlyArray<SettingDocumentation> = Object.values(variablesOn(typicalMachine)).map(
+  (setting) => setting.documentation
+)
+
+export const layer: Layer.Layer<AppConfig, SettingsInvalid> = Layer.effect(
+  AppConfig,
+  dataDir.config.pipe(
+    Effect.flatMap(measureHost),
+    Effect.flatMap((machine) => settings(variablesOn(machine))),
+    Effect.mapError(asSettingsInvalid)
+  )
+)
+
+type PartialSettings = Partial<Omit<Settings, "sandbox" | "model">> & {
+  readonly sandbox?: Partial<Settings["sandbox"]>
+  readonly model?: Partial<Settings["model"]>
+}
+
+/** The defaults on a machine of 8 GB and 4 processors, with `changes`, whatever the environment says. */
+export const layerWith = (changes: PartialSettings = {}): Layer.Layer<AppConfig> =>
+  Layer.effect(
+    AppConfig,
+    settings(variablesOn(typicalMachine)).pipe(
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map())),
+      Effect.map((defaults) => ({
+        ...defaults,
+        ...changes,
+        sandbox: { ...defaults.sandbox, ...changes.sandbox },
+        model: { ...defaults.model, ...changes.model }
+      })),
+      Effect.orDie
+    )
+  )

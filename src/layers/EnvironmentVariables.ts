@@ -1,0 +1,137 @@
+/**
+ * Every environment variable that sets something.
+ *
+ * Owns: the name, syntax, default and description of each; no other file knows them.
+ * Does not own: how they become AppConfig (`AppConfigEnv.ts`).
+ */
+import { Either } from "effect"
+import { resolve } from "node:path"
+import { defaultDiskFloor, defaultSandboxLimits, type HostSize } from "./hostSize.ts"
+import { optional, withComputedDefault, withDefault } from "./Setting.ts"
+import * as Syntax from "./SettingSyntax.ts"
+
+const MiB = 2 ** 20
+
+export const dataDir = withDefault(
+  "ERRAND_DATA_DIR",
+  (path) => Either.right(resolve(path)),
+  "./data",
+  "Directory of the database, the repositories, the logs and the keys."
+)
+
+/** All variables, with the defaults of a machine of this size. */
+export const variablesOn = (machine: HostSize) => {
+  const limits = defaultSandboxLimits(machine)
+  return {
+    host: withDefault("ERRAND_HOST", Syntax.anyText, "127.0.0.1", "Address to listen on; 0.0.0.0 for every one."),
+    port: withDefault("ERRAND_PORT", Syntax.wholeNumber(0, 65_535), "8787", "Port to listen on; 0 picks a free one."),
+    publicUrl: optional("ERRAND_PUBLIC_URL", Syntax.httpUrl, "How clients reach the server, when that is another URL."),
+    dataDir,
+    secretKey: optional(
+      "ERRAND_SECRET_KEY",
+      Syntax.longSecret(32),
+      "Key for secrets at rest, 32 characters or more. Not set: made in the data directory on the first start."
+    ),
+    strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
+    diskFloor: withComputedDefault(
+      "ERRAND_DISK_FLOOR",
+      Syntax.byteSize(0, "0"),
+      defaultDiskFloor(machine),
+      "1g, or a twentieth of a smaller disk",
+      "Free space in the data directory below which new tasks are refused and running ones pause."
+    ),
+    maxRunning: withDefault("ERRAND_MAX_RUNNING", Syntax.wholeNumber(1, 1000), "4", "Tasks that run at once."),
+    maxRunningPerUser: withDefault(
+      "ERRAND_MAX_RUNNING_PER_USER",
+      Syntax.wholeNumber(1, 1000),
+      "1",
+      "Tasks of one user that run at once."
+    ),
+    sandbox: withDefault(
+      "ERRAND_SANDBOX",
+      Syntax.oneOf("docker", "process"),
+      "docker",
+      "Where tools run: docker, or process (no isolation at all; also needs ERRAND_ALLOW_UNSANDBOXED)."
+    ),
+    allowUnsandboxed: withDefault(
+      "ERRAND_ALLOW_UNSANDBOXED",
+      Syntax.truth,
+      "false",
+      "Whether ERRAND_SANDBOX=process may run tools as the server's own user."
+    ),
+    image: withDefault("ERRAND_SANDBOX_IMAGE", Syntax.anyText, "errand-sandbox:latest", "Image of the sandboxes."),
+    runtime: optional(
+      "ERRAND_SANDBOX_RUNTIME",
+      Syntax.anyText,
+      "OCI runtime of the sandboxes (runc, runsc, ...). Not set: the engine's own choice."
+    ),
+    dockerHost: optional(
+      "DOCKER_HOST",
+      Syntax.engineAddress,
+      "Address of the Docker engine. Not set: its usual socket."
+    ),
+    memory: withComputedDefault(
+      "ERRAND_SANDBOX_MEMORY",
+      Syntax.byteSize(64 * MiB, "64m"),
+      limits.memoryBytes,
+      "half of what the host has beyond 512m, from 512m to 4g",
+      "Memory of one sandbox."
+    ),
+    cpus: withComputedDefault(
+      "ERRAND_SANDBOX_CPUS",
+      Syntax.decimalNumber(0.1, 1024),
+      limits.cpus,
+      "all of the host but a half, from 1 to 4",
+      "Processors of one sandbox; parts are allowed, as in 1.5."
+    ),
+    pids: withDefault(
+      "ERRAND_SANDBOX_PIDS",
+      Syntax.wholeNumber(16, 1_000_000),
+      `${limits.pids}`,
+      "Processes and threads of one sandbox."
+    ),
+    disk: withComputedDefault(
+      "ERRAND_SANDBOX_DISK",
+      Syntax.byteSize(64 * MiB, "64m"),
+      limits.diskBytes,
+      "a quarter of the disk, from 1g to 10g",
+      "Disk space of one sandbox."
+    ),
+    defaultNetwork: withDefault(
+      "ERRAND_DEFAULT_NETWORK",
+      Syntax.oneOf("none", "registries", "open"),
+      "none",
+      "Network mode of tasks that name none; the sandbox must be able to give it."
+    ),
+    model: withDefault(
+      "ERRAND_MODEL",
+      Syntax.anyText,
+      "claude-sonnet-5-5",
+      "Model of tasks that name none; scripted plays the conversation in ERRAND_SCRIPT."
+    ),
+    apiKey: optional("ANTHROPIC_API_KEY", Syntax.secret, "Key of the Messages API. Not set: tasks are refused."),
+    baseUrl: optional("ANTHROPIC_BASE_URL", Syntax.httpUrl, "Where the Messages API is. Not set: Anthropic's own."),
+    script: optional("ERRAND_SCRIPT", Syntax.anyText, "File with the conversation that ERRAND_MODEL=scripted plays."),
+    prices: optional("ERRAND_PRICES", Syntax.anyText, "JSON file with prices of models, beside the built-in ones."),
+    silence: withDefault(
+      "ERRAND_MODEL_SILENCE",
+      Syntax.timeSpan(100, 3_600_000),
+      "2m",
+      "Time without a byte from the model after which a turn is repeated."
+    ),
+    trustedGitHosts: withDefault(
+      "ERRAND_TRUSTED_GIT_HOSTS",
+      Syntax.hostList,
+      "",
+      "Git hosts on private addresses or plain http:// that tasks may use: host or host:port, divided by commas."
+    ),
+    allowLocalRepositories: withDefault(
+      "ERRAND_ALLOW_LOCAL_REPOSITORIES",
+      Syntax.truth,
+      "false",
+      "Whether tasks may use repositories in the server's own file system."
+    )
+  }
+}
+
+export type EnvironmentVariables = ReturnType<typeof variablesOn>

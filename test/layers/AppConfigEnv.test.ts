@@ -1,0 +1,225 @@
+import { assert, describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Either, Option, Redacted } from "effect"
+import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
+import { defaultDiskFloor, defaultSandboxLimits } from "../../src/layers/hostSize.ts"
+import { AppConfig } from "../../src/services/AppConfig.ts"
+
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+
+const read = (variables: Readonly<Record<string, string>>) =>
+  AppConfig.pipe(
+    Effect.provide(AppConfigEnv.layer),
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))),
+    Effect.either
+  )
+
+const settings = (variables: Readonly<Record<string, string>>) => Effect.map(read(variables), Either.getOrThrow)
+
+const problems = (variables: Readonly<Record<string, string>>) =>
+  Effect.map(
+    read(variables),
+    Either.match({ onLeft: (error) => error.problems, onRight: (): ReadonlyArray<string> => [] })
+  )
+
+const refused: ReadonlyArray<readonly [name: string, value: string]> = [
+  ["ERRAND_PORT", "65536"],
+  ["ERRAND_PORT", "-1"],
+  ["ERRAND_PORT", "80.5"],
+  ["ERRAND_PORT", "0x50"],
+  ["ERRAND_MAX_RUNNING", "0"],
+  ["ERRAND_SANDBOX_CPUS", "0"],
+  ["ERRAND_SANDBOX_CPUS", "1e3"],
+  ["ERRAND_SANDBOX_DISK", "12"],
+  ["ERRAND_SANDBOX_DISK", "-1g"],
+  ["ERRAND_MODEL_SILENCE", "0"],
+  ["ERRAND_MODEL_SILENCE", "soon"],
+  ["ERRAND_PUBLIC_URL", "errand.example"],
+  ["ANTHROPIC_BASE_URL", "ftp://api.example"],
+  ["ANTHROPIC_BASE_URL", "https://me:pw@api.example"],
+  ["ERRAND_SANDBOX", "podman"],
+  ["ERRAND_TRUSTED_GIT_HOSTS", "https://git.lan"],
+  ["ERRAND_TRUSTED_GIT_HOSTS", "git.lan/team"]
+]
+
+/** `.env.example` as it must be: every variable, commented out, with its description and default. */
+const envExample = [
+  "# Settings of Errand. Copy this file to .env, and take the # away from what you change.",
+  "# The values shown are the defaults; words in angle brackets describe defaults that depend on the machine.",
+  ...AppConfigEnv.documentation.flatMap((setting) => {
+    const value = setting.default ?? ""
+    return ["", `# ${setting.description}`, `#${setting.name}=${value.includes(" ") ? `<${value}>` : value}`]
+  }),
+  ""
+].join("\n")
+
+describe("AppConfigEnv", () => {
+  it.effect("gives the documented defaults when nothing is set", () =>
+    Effect.gen(function* () {
+      const config = yield* settings({})
+      expect(config).toMatchObject({
+        host: "127.0.0.1",
+        port: 8787,
+        dataDir: `${process.cwd()}/data`,
+        maxRunning: 4,
+        maxRunningPerUser: 1,
+        trustedGitHosts: [],
+        allowLocalRepositories: false,
+        strict: false
+      })
+      assert.deepStrictEqual(config.publicUrl, Option.none())
+      assert.deepStrictEqual(config.secretKey, Option.none())
+      assert.strictEqual(config.sandbox.adapter, "docker")
+      assert.strictEqual(config.sandbox.defaultNetwork, "none")
+      assert.strictEqual(config.model.silenceMs, 120_000)
+      assert.deepStrictEqual(config.model.apiKey, Option.none())
+    })
+  )
+
+  it.effect("reads every variable", () =>
+    Effect.gen(function* () {
+      const config = yield* settings({
+        ERRAND_HOST: "0.0.0.0",
+        ERRAND_PORT: "0",
+        ERRAND_PUBLIC_URL: "https://errand.example/",
+        ERRAND_DATA_DIR: "/var/lib/errand",
+        ERRAND_SECRET_KEY: "k".repeat(32),
+        ERRAND_STRICT: "true",
+        ERRAND_DISK_FLOOR: "0",
+        ERRAND_MAX_RUNNING: "8",
+        ERRAND_MAX_RUNNING_PER_USER: "2",
+        ERRAND_SANDBOX: "process",
+        ERRAND_ALLOW_UNSANDBOXED: "true",
+        ERRAND_SANDBOX_IMAGE: "registry.example/tools:2",
+        ERRAND_SANDBOX_RUNTIME: "runsc",
+        DOCKER_HOST: "unix:///run/user/1000/docker.sock",
+        ERRAND_SANDBOX_MEMORY: "2g",
+        ERRAND_SANDBOX_CPUS: "1.5",
+        ERRAND_SANDBOX_PIDS: "100",
+        ERRAND_SANDBOX_DISK: "512m",
+        ERRAND_DEFAULT_NETWORK: "open",
+        ERRAND_MODEL: "scripted",
+        ANTHROPIC_API_KEY: "sk-test",
+        ANTHROPIC_BASE_URL: "http://127.0.0.1:9/v",
+        ERRAND_SCRIPT: "talk.json",
+        ERRAND_PRICES: "prices.json",
+        ERRAND_MODEL_SILENCE: "1.5s",
+        ERRAND_TRUSTED_GIT_HOSTS: "Git.lan:3000, 10.0.0.7,[fd00::1]:80",
+        ERRAND_ALLOW_LOCAL_REPOSITORIES: "yes"
+      })
+      expect(config).toEqual({
+        host: "0.0.0.0",
+        port: 0,
+        publicUrl: Option.some("https://errand.example"),
+        dataDir: "/var/lib/errand",
+        secretKey: Option.some(Redacted.make("k".repeat(32))),
+        strict: true,
+        diskFloorBytes: 0,
+        maxRunning: 8,
+        maxRunningPerUser: 2,
+        sandbox: {
+          adapter: "process",
+          image: "registry.example/tools:2",
+          runtime: Option.some("runsc"),
+          dockerHost: Option.some("unix:///run/user/1000/docker.sock"),
+          limits: { memoryBytes: 2 * GiB, cpus: 1.5, pids: 100, diskBytes: 512 * MiB },
+          defaultNetwork: "open"
+        },
+        model: {
+          name: "scripted",
+          apiKey: Option.some(Redacted.make("sk-test")),
+          baseUrl: Option.some("http://127.0.0.1:9/v"),
+          script: Option.some("talk.json"),
+          prices: Option.some("prices.json"),
+          silenceMs: 1500
+        },
+        trustedGitHosts: ["git.lan:3000", "10.0.0.7", "[fd00::1]:80"],
+        allowLocalRepositories: true
+      })
+    })
+  )
+
+  it.effect("takes a blank variable for one that is not set", () =>
+    Effect.gen(function* () {
+      const config = yield* settings({ ERRAND_PORT: " ", ERRAND_SECRET_KEY: "", ERRAND_MODEL: "" })
+      assert.strictEqual(config.port, 8787)
+      assert.deepStrictEqual(config.secretKey, Option.none())
+    })
+  )
+
+  it.effect("tells everything that is wrong at once: variable, value and remedy", () =>
+    Effect.gen(function* () {
+      const found = yield* problems({
+        ERRAND_PORT: "eighty",
+        ERRAND_SANDBOX_MEMORY: "lots",
+        ERRAND_STRICT: "perhaps",
+        DOCKER_HOST: "ssh://me@host"
+      })
+      assert.sameMembers(Array.from(found), [
+        `ERRAND_PORT is "eighty": use a whole number from 0 to 65535.`,
+        `ERRAND_SANDBOX_MEMORY is "lots": use a size of 64m or more, such as 512m or 2g.`,
+        `ERRAND_STRICT is "perhaps": use true or false.`,
+        `DOCKER_HOST is "ssh://me@host": use unix:///path/to/docker.sock or tcp://host:port (for ssh, forward the socket with ssh -L).`
+      ])
+    })
+  )
+
+  it.effect.each(refused)("refuses %s=%s", ([name, value]) =>
+    Effect.gen(function* () {
+      const found = yield* problems({ [name]: value })
+      assert.lengthOf(found, 1)
+      assert.match(found[0] ?? "", new RegExp(`^${name} is .*: use `))
+    })
+  )
+
+  it.effect("never shows a secret that it refuses", () =>
+    Effect.gen(function* () {
+      const found = yield* problems({ ERRAND_SECRET_KEY: "hunter2" })
+      assert.lengthOf(found, 1)
+      assert.notInclude(found[0], "hunter2")
+      assert.include(found[0], "ERRAND_SECRET_KEY can't be used: use at least 32 random characters")
+    })
+  )
+
+  it.effect("refuses to run without isolation by accident, and a script that is missing", () =>
+    Effect.gen(function* () {
+      const unsandboxed = yield* problems({ ERRAND_SANDBOX: "process" })
+      assert.include(unsandboxed[0], "ERRAND_ALLOW_UNSANDBOXED=true")
+      const scripted = yield* problems({ ERRAND_MODEL: "scripted" })
+      assert.include(scripted[0], "ERRAND_SCRIPT")
+    })
+  )
+
+  it("fits its default limits to the machine", () => {
+    const on = (gigabytes: number, cpus: number, disk: number) =>
+      defaultSandboxLimits({ memoryBytes: gigabytes * GiB, cpus, diskBytes: disk * GiB })
+    expect(on(1, 1, 25)).toEqual({ memoryBytes: 512 * MiB, cpus: 1, pids: 512, diskBytes: 6.25 * GiB })
+    expect(on(4, 2, 80)).toEqual({ memoryBytes: 1792 * MiB, cpus: 1.5, pids: 512, diskBytes: 10 * GiB })
+    expect(on(64, 32, 1000)).toEqual({ memoryBytes: 4 * GiB, cpus: 4, pids: 512, diskBytes: 10 * GiB })
+    assert.strictEqual(defaultDiskFloor({ memoryBytes: GiB, cpus: 1, diskBytes: 100 * GiB }), GiB)
+    assert.strictEqual(defaultDiskFloor({ memoryBytes: GiB, cpus: 1, diskBytes: 100 * MiB }), 5 * MiB)
+  })
+
+  it.effect("changes single settings for tests, whatever the environment says", () =>
+    Effect.gen(function* () {
+      const config = yield* AppConfig.pipe(
+        Effect.provide(AppConfigEnv.layerWith({ port: 0, model: { name: "scripted" } })),
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["ERRAND_HOST", "example.org"]])))
+      )
+      assert.strictEqual(config.port, 0)
+      assert.strictEqual(config.model.name, "scripted")
+      assert.strictEqual(config.model.silenceMs, 120_000)
+      assert.strictEqual(config.host, "127.0.0.1")
+    })
+  )
+
+  it("documents each variable once, in a sentence", () => {
+    const names = AppConfigEnv.documentation.map((setting) => setting.name)
+    assert.strictEqual(new Set(names).size, names.length)
+    for (const setting of AppConfigEnv.documentation) assert.match(setting.description, /^[A-Z].*\.$/)
+  })
+
+  it("keeps .env.example in step (npx vitest run -u writes it)", async () => {
+    await expect(envExample).toMatchFileSnapshot("../../.env.example")
+  })
+})
