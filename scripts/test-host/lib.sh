@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by install-test-host and its parts; sourced, never run.
 
 cache=${ERRAND_TEST_CACHE:-/var/cache/errand-test-host}
@@ -21,6 +22,13 @@ need_root() {
 }
 
 engine_version() { timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null; }
+
+why_no_engine() {
+  local socket=/var/run/docker.sock
+  if [[ -n ${DOCKER_HOST-} ]]; then echo "no engine answers at DOCKER_HOST=$DOCKER_HOST"; elif [[ -S $socket && ! -w $socket ]]; then
+    echo "$(id -un 2>/dev/null || id -u) may not use $socket: join the group docker"
+  else echo "no engine answers at $socket"; fi
+}
 
 usage_of_part() {
   say_error "usage: $(basename "$0") check|install"
