@@ -61,7 +61,9 @@ export class Accounts extends Context.Tag("errand/services/Accounts")<
       { readonly user: User; readonly device: Device; readonly token: Redacted.Redacted },
       LoginRefused | StorageFull
     >
-    readonly devices: (owner: Option.Option<UserId>) => Effect.Effect<ReadonlyArray<Device & { readonly login: string }>>
+    readonly devices: (
+      owner: Option.Option<UserId>
+    ) => Effect.Effect<ReadonlyArray<Device & { readonly login: string }>>
     /** False when there is no such device of this owner. Idempotent. */
     readonly revoke: (owner: Option.Option<UserId>, id: DeviceId) => Effect.Effect<boolean, StorageFull>
     readonly user: (id: UserId) => Effect.Effect<Option.Option<User>>

@@ -85,7 +85,11 @@ const remote = (
   return Either.right({ scheme, host, trusted, url: text })
 }
 
-const local = (pathname: string, text: string, policy: UrlPolicy): Either.Either<RepositoryUrl, RepositoryUrlRefused> =>
+const local = (
+  pathname: string,
+  text: string,
+  policy: UrlPolicy
+): Either.Either<RepositoryUrl, RepositoryUrlRefused> =>
   policy.allowLocal && pathname.startsWith("/") && !/(?:^|\/)\.{1,2}(?:\/|$)/.test(pathname)
     ? Either.right({ scheme: "file", host: "", trusted: true, url: text })
     : refuse("local paths are only for the demo or with ERRAND_ALLOW_LOCAL_REPOSITORIES=true")

@@ -12,7 +12,16 @@ import { Data } from "effect"
 import { excerpt, fitContent, fitInput } from "./excerpts.ts"
 import type { CommitId, MessageId, QuestionId, ToolCallId } from "./Ids.ts"
 import type { ContentBlock, PendingMode, Role } from "./Message.ts"
-import { addUsage, noUsage, type PullRequest, type Task, type TaskDraft, type TaskError, type Timestamp, type Usage } from "./Task.ts"
+import {
+  addUsage,
+  noUsage,
+  type PullRequest,
+  type Task,
+  type TaskDraft,
+  type TaskError,
+  type Timestamp,
+  type Usage
+} from "./Task.ts"
 import type { Answer, QuestionKind, TaskEvent } from "./TaskEvent.ts"
 import { canTransition, type RunReason, type TaskStatus } from "./TaskStatus.ts"
 

@@ -11,7 +11,9 @@ import { PullRequest, RepositoryRef, TaskError, Timestamp, Usage } from "./Task.
 import { RunReason, TaskPhase, TaskStatus } from "./TaskStatus.ts"
 
 const event = <const Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
-  Schema.Struct({ type: Schema.Literal(type), ...fields }).annotations({ identifier: `Event_${type.replace(".", "_")}` })
+  Schema.Struct({ type: Schema.Literal(type), ...fields }).annotations({
+    identifier: `Event_${type.replace(".", "_")}`
+  })
 
 /** The beginning and the end of a text whose middle may be missing; `bytes` counts the whole. */
 export const Excerpt = Schema.Struct({

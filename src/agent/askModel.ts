@@ -1,0 +1,131 @@
+/**
+ * One turn of the model: shown while it is written, repeated while that can help, counted once.
+ */
+import { Duration, Effect, Option, Random, Schedule, Stream } from "effect"
+import {
+  ClaudeClient,
+  type ClaudeError,
+  type Response,
+  type TokenCounts,
+  type TurnEvent,
+  type TurnRequest
+} from "../services/ClaudeClient.ts"
+import { EventBus, taskStream } from "../services/EventBus.ts"
+import type { MessageId, TaskId } from "../services/Ids.ts"
+import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import { TaskFailed, TaskPaused } from "./outcome.ts"
+import type { TaskRun } from "./TaskRun.ts"
+
+/** How long an API that fails is asked again before the task fails. */
+const patience = Duration.hours(1)
+const longestDelayMs = 60_000
+/** An API that names a longer time than this is not waited for in one piece. */
+const longestRetryAfterMs = 10 * 60_000
+
+export const askModel = Effect.fn("askModel")(function* (run: TaskRun, request: TurnRequest, messageId: MessageId) {
+  const { id } = yield* run.task
+  return yield* once(id, request, messageId).pipe(
+    Effect.tapError((error) => countPartial(run, error)),
+    Effect.retry(retries(run)),
+    Effect.catchTags({
+      ClaudeRejected: ({ detail, status, type }) =>
+        new TaskFailed({
+          code: "model_rejected",
+          message: `The model's API refused the request (${status} ${type}): ${detail}`
+        }),
+      ClaudeRateLimited: ({ detail, spendLimit }) =>
+        spendLimit
+          ? new TaskPaused({ reason: "model_spend_limit" })
+          : new TaskFailed({
+              code: "model_rate_limited",
+              message: `The model's API kept limiting the rate: ${detail}`
+            }),
+      ClaudeUnavailable: unavailable,
+      ClaudeStreamBroken: unavailable
+    })
+  )
+})
+
+const unavailable = ({ detail }: { readonly detail: string }) =>
+  new TaskFailed({
+    code: "model_unavailable",
+    message: `The model's API did not answer for an hour: ${detail}. Retry the task when it does.`
+  })
+
+const once = Effect.fnUntraced(function* (task: TaskId, request: TurnRequest, messageId: MessageId) {
+  const claude = yield* ClaudeClient
+  const bus = yield* EventBus
+  const shown = new Map<number, number>()
+  let response: Response | undefined
+  const see = (event: TurnEvent): Effect.Effect<void> => {
+    if (event._tag === "Finished") response = event.response
+    if (event._tag !== "TextDelta") return Effect.void
+    const offset = shown.get(event.block) ?? 0
+    shown.set(event.block, offset + event.text.length)
+    return bus.preview({ stream: taskStream(task), item: `${messageId}:${event.block}`, offset, text: event.text })
+  }
+  yield* Stream.runForEach(claude.turn(request), see)
+  return response ?? (yield* Effect.dieMessage("a model turn ended without its answer"))
+})
+
+/** The tokens that a broken answer had reported cost money too. */
+const countPartial = (run: TaskRun, error: ClaudeError) =>
+  error._tag === "ClaudeStreamBroken" && error.partial !== null
+    ? Effect.flatMap(counted(error.partial.responseId, error.partial.model, error.partial.tokens), (change) =>
+        run.record([change])
+      )
+    : Effect.void
+
+export const counted = Effect.fnUntraced(function* (responseId: string, model: string, tokens: TokenCounts) {
+  const { table } = yield* Pricing
+  const costUsd = Option.match(priceOf(table, model), { onNone: () => 0, onSome: (price) => costOf(price, tokens) })
+  return TaskChange.ResponseCounted({ responseId, model, usage: { ...tokens, costUsd } })
+})
+
+const isRetryable = (error: ClaudeError): boolean =>
+  error._tag === "ClaudeUnavailable" ||
+  error._tag === "ClaudeStreamBroken" ||
+  (error._tag === "ClaudeRateLimited" && !error.spendLimit)
+
+const retryAfter = (error: ClaudeError): number =>
+  error._tag === "ClaudeRateLimited" || error._tag === "ClaudeUnavailable"
+    ? Math.min(error.retryAfterMs ?? 0, longestRetryAfterMs)
+    : 0
+
+/** Doubles from half a second to a minute, with jitter; waits at least as long as the API asks; tells observers. */
+const retries = (run: TaskRun) =>
+  Schedule.identity<ClaudeError | { readonly _tag: "RunSuperseded" }>().pipe(
+    Schedule.intersect(Schedule.count),
+    Schedule.intersect(Schedule.elapsed),
+    Schedule.whileOutput(
+      ([[error], elapsed]) =>
+        error._tag !== "RunSuperseded" && isRetryable(error) && Duration.lessThan(elapsed, patience)
+    ),
+    Schedule.modifyDelayEffect(([[error, attempt]]) =>
+      error._tag === "RunSuperseded" ? Effect.succeed(Duration.zero) : announce(run, error, attempt)
+    )
+  )
+
+const announce = Effect.fnUntraced(function* (run: TaskRun, error: ClaudeError, attempt: number) {
+  const jitter = yield* Random.nextRange(0.5, 1)
+  const backoff = Math.min(longestDelayMs, 500 * 2 ** Math.min(attempt, 10)) * jitter
+  const delayMs = Math.round(Math.max(backoff, retryAfter(error)))
+  yield* run
+    .record([TaskChange.RetryScheduled({ code: codeOf(error), message: error.message, attempt: attempt + 1, delayMs })])
+    .pipe(Effect.ignore)
+  return Duration.millis(delayMs)
+})
+
+const codeOf = (error: ClaudeError): string => {
+  switch (error._tag) {
+    case "ClaudeRateLimited":
+      return "model_rate_limited"
+    case "ClaudeUnavailable":
+      return error.status === 529 ? "model_overloaded" : "model_unavailable"
+    case "ClaudeStreamBroken":
+      return `model_stream_${error.reason}`
+    case "ClaudeRejected":
+      return "model_rejected"
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Saving the work: the work tree as a commit in the server's own store, outside the sandbox.
+ */
+import { Effect, Option, Ref } from "effect"
+import { GitStore, type StoreKey } from "../services/GitStore.ts"
+import type { CommitId } from "../services/Ids.ts"
+import type { SandboxHandle } from "../services/Sandbox.ts"
+import type { Task } from "../services/Task.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import { TaskFailed } from "./outcome.ts"
+import type { TaskRun } from "./TaskRun.ts"
+import { collect, snapshot } from "./workspace.ts"
+
+/** Where the work is done: a sandbox with the work tree in it. */
+export interface Workplace {
+  readonly sandbox: SandboxHandle
+  readonly key: StoreKey
+  /** True when a tool may have changed the work tree since it was last saved. */
+  readonly touched: Ref.Ref<boolean>
+  /** The last checkpoint of this run; each run keeps its checkpoints under a ref of its own. */
+  readonly last: Ref.Ref<CommitId | null>
+}
+
+export const storeKey = (task: Task): StoreKey => ({ owner: task.owner, url: task.repository.url })
+
+/** The commit that holds the work as it was last saved, or where the task began. */
+export const lastSaved = (task: Task) => task.headCommit ?? task.baseCommit
+
+/** Saves what has changed, and stores `changes` with the checkpoint in one piece. */
+export const save = Effect.fn("save")(function* (run: TaskRun, place: Workplace, changes: ReadonlyArray<TaskChange>) {
+  const checkpoint = (yield* Ref.get(place.touched)) ? yield* take(run, place) : Option.none()
+  yield* Ref.set(place.touched, false)
+  const all = [...changes, ...Option.toArray(checkpoint)]
+  if (all.length > 0) yield* run.record(all)
+})
+
+const take = Effect.fnUntraced(
+  function* (run: TaskRun, { key, last, sandbox }: Workplace) {
+    const store = yield* GitStore
+    const task = yield* run.task
+    const parent = lastSaved(task)
+    const taken = yield* snapshot(sandbox, { parent })
+    if (Option.isNone(taken)) return Option.none<TaskChange>()
+    const { additions, commit, deletions, files } = taken.value
+    const kept = yield* Ref.get(last)
+    yield* store.receive(
+      key,
+      { name: `${task.id}/${run.number}`, commit, expected: kept },
+      collect(sandbox, commit, parent)
+    )
+    yield* Ref.set(last, commit)
+    return Option.some<TaskChange>(TaskChange.CheckpointSaved({ commit, files, additions, deletions }))
+  },
+  Effect.catchTags({
+    PackRefused: ({ detail }) =>
+      new TaskFailed({
+        code: "work_refused",
+        message: `The files of the sandbox can't be taken over: ${detail}. The last checkpoint is kept.`
+      }),
+    PipeFailed: ({ message }) =>
+      new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` }),
+    SnapshotFailed: ({ message }) =>
+      new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` })
+  })
+)

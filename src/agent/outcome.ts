@@ -1,0 +1,18 @@
+/**
+ * The ways in which a run ends other than with the work done.
+ */
+import { Schema } from "effect"
+
+/** The task can't be done like this: it becomes `failed` with this code. */
+export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
+  code: Schema.String,
+  message: Schema.String
+}) {}
+
+/** A limit, a missing sign-in or a full disk: the work is saved, and goes on when somebody lifts it. */
+export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", { reason: Schema.String }) {}
+
+/** Nobody answered for a while: the run gives its sandbox and slot back, the answer starts another. */
+export class TaskParked extends Schema.TaggedError<TaskParked>()("TaskParked", {}) {}
+
+export type RunEnd = TaskFailed | TaskPaused | TaskParked

@@ -1,0 +1,121 @@
+/**
+ * One run of a task, from lease to end.
+ */
+import { Duration, Effect, Exit, Option, type Queue, Ref } from "effect"
+import { GitStore, type StartPoint } from "../services/GitStore.ts"
+import type { CommitId } from "../services/Ids.ts"
+import { Sandbox } from "../services/Sandbox.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import type { RunSuperseded } from "../services/TaskCommands.ts"
+import type { Lease } from "../services/TaskQueue.ts"
+import { lastSaved, storeKey, type Workplace } from "./checkpoint.ts"
+import { closingWords } from "./conversation.ts"
+import { deliver } from "./deliver.ts"
+import { remainingMs } from "./limits.ts"
+import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { remoteRetries, remoteTrouble } from "./remote.ts"
+import { resume } from "./resume.ts"
+import { sandboxRetries, sandboxTrouble } from "./sandboxTrouble.ts"
+import * as TaskRun from "./TaskRun.ts"
+import { layOut } from "./workspace.ts"
+import { work } from "./work.ts"
+
+/**
+ * Runs a leased task to the end of this run. The sandbox is gone when this returns, however it ends; the task is then
+ * final, paused, waiting for a person without a sandbox, or queued again.
+ */
+export const runTask = Effect.fn("runTask")(
+  function* (lease: Lease, interrupts: Queue.Dequeue<void>) {
+    const run = yield* TaskRun.make(lease, interrupts)
+    yield* Effect.scoped(story(run)).pipe(
+      Effect.catchTags({
+        TaskFailed: ({ code, message }) => end(run, TaskChange.Failed({ error: { code, message } })),
+        TaskPaused: ({ reason }) => end(run, TaskChange.Paused({ reason })),
+        TaskParked: () => Effect.void,
+        SandboxLost: ({ detail }) =>
+          Effect.zipRight(
+            Effect.logWarning("the sandbox was lost", detail),
+            end(run, TaskChange.Queued({ reason: "recovery" }))
+          )
+      }),
+      Effect.catchAllDefect((defect) =>
+        Effect.zipRight(
+          Effect.logError("a run died of a defect", defect),
+          end(run, TaskChange.Queued({ reason: "recovery" }))
+        )
+      ),
+      Effect.onExit((exit) =>
+        Exit.isInterrupted(exit) ? Effect.ignore(end(run, TaskChange.Queued({ reason: "shutdown" }))) : Effect.void
+      ),
+      Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message))
+    )
+  },
+  (effect, { run, task }) => Effect.annotateLogs(effect, { taskId: task.id, run })
+)
+
+const end = (run: TaskRun.TaskRun, change: TaskChange) => Effect.flatMap(run.lap, (lap) => run.record([lap, change]))
+
+const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
+  const place = yield* prepare(run)
+  const progress = yield* resume(run, place)
+  const left = Duration.millis(remainingMs(yield* run.task))
+  const conversation = yield* work(run, place, progress).pipe(
+    Effect.timeoutFail({ duration: left, onTimeout: () => new TaskPaused({ reason: "time_limit_reached" }) })
+  )
+  yield* deliver(run, closingWords(conversation))
+  yield* end(run, TaskChange.Completed())
+})
+
+/** A sandbox with the work tree in it, as the task has left it. */
+const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
+  const store = yield* GitStore
+  const task = yield* run.task
+  const key = storeKey(task)
+  const [start, sandbox] = yield* Effect.all([findStart(run), openSandbox(run)], { concurrency: 2 })
+  const files = task.headCommit ?? start.commit
+  yield* layOut(sandbox, {
+    branch: task.branch,
+    base: start.commit,
+    files,
+    pack: files === null ? null : store.pack(key, [files, ...(start.commit === null ? [] : [start.commit])], [])
+  }).pipe(
+    Effect.catchTags({
+      RemoteFailed: remoteTrouble,
+      PipeFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message }),
+      SnapshotFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message })
+    })
+  )
+  yield* run.record([TaskChange.RepositoryReady({ baseCommit: start.commit })])
+  const place: Workplace = {
+    sandbox,
+    key,
+    touched: yield* Ref.make(false),
+    last: yield* Ref.make<CommitId | null>(null)
+  }
+  return place
+})
+
+/** The commit that the task started from once, or what the remote has now. */
+const findStart = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
+  const store = yield* GitStore
+  const task = yield* run.task
+  const key = storeKey(task)
+  const saved = lastSaved(task)
+  if (saved !== null && (yield* store.hasCommit(key, saved))) {
+    const start: StartPoint = { ref: task.branch, commit: task.baseCommit }
+    return start
+  }
+  return yield* store
+    .fetch(key, Option.fromNullable(task.repository.ref))
+    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble))
+})
+
+const openSandbox = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
+  const sandbox = yield* Sandbox
+  const { id, network } = yield* run.task
+  const handle = yield* sandbox
+    .open({ taskId: id, run: run.number, network })
+    .pipe(Effect.retry(sandboxRetries(run)), Effect.catchTag("SandboxUnavailable", sandboxTrouble))
+  yield* run.record([TaskChange.SandboxReady()])
+  return handle
+})

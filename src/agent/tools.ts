@@ -1,0 +1,317 @@
+/**
+ * The seven tools: what the model may ask for, and what each does to the sandbox.
+ *
+ * Owns: names, descriptions, input schemas, and turning a call into text for the model.
+ * Does not own: the order of calls (`useTools.ts`), asking people (`askUser.ts`).
+ */
+import { Effect, JSONSchema, ParseResult, Schema } from "effect"
+import { firstBytes, lastBytes } from "../services/excerpts.ts"
+import type { ToolDefinition } from "../services/ClaudeClient.ts"
+import type { CommandResult, SandboxFileError, SandboxHandle, SandboxLost } from "../services/Sandbox.ts"
+
+/** What a tool call came to. `output` is what is stored; the model gets `forModel(output)`. */
+export interface ToolOutcome {
+  readonly output: string
+  readonly bytes: number
+  readonly isError: boolean
+  readonly exitCode: number | null
+}
+
+/** Bytes of one tool result that the model sees. */
+const modelLimit = 30_000
+/** Bytes of output that are stored. */
+const storeLimit = 1_048_576
+/** Bytes that `read_file` and `edit_file` read at most. */
+const fileLimit = 2_097_152
+const defaultTimeoutSeconds = 120
+const maxTimeoutSeconds = 1_800
+
+const Path = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(4_096)).annotations({
+  description: "Path of a file, relative to the working directory"
+})
+
+export const ReadFile = Schema.Struct({
+  path: Path,
+  offset: Schema.optionalWith(Schema.Number.pipe(Schema.int(), Schema.positive()), { exact: true }).annotations({
+    description: "First line to read, counted from 1"
+  }),
+  limit: Schema.optionalWith(Schema.Number.pipe(Schema.int(), Schema.between(1, 10_000)), { exact: true }).annotations({
+    description: "How many lines to read"
+  })
+})
+
+export const WriteFile = Schema.Struct({
+  path: Path,
+  content: Schema.String.annotations({ description: "The whole new content of the file" })
+})
+
+export const EditFile = Schema.Struct({
+  path: Path,
+  old_text: Schema.String.pipe(Schema.minLength(1)).annotations({
+    description: "Text in the file, exactly as it stands there, spaces and line breaks included"
+  }),
+  new_text: Schema.String.annotations({ description: "What stands there afterwards" }),
+  replace_all: Schema.optionalWith(Schema.Boolean, { exact: true }).annotations({
+    description: "Replace every occurrence; without it the text must occur exactly once"
+  })
+})
+
+export const ListFiles = Schema.Struct({
+  path: Schema.optionalWith(Path, { exact: true }).annotations({ description: "A directory; all when absent" }),
+  pattern: Schema.optionalWith(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(1_024)), {
+    exact: true
+  }).annotations({ description: "A glob as git has it, for example *.test.ts" })
+})
+
+export const SearchFiles = Schema.Struct({
+  pattern: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(4_096)).annotations({
+    description: "An extended regular expression"
+  }),
+  path: Schema.optionalWith(Path, { exact: true }).annotations({ description: "A file or directory to search in" }),
+  ignore_case: Schema.optionalWith(Schema.Boolean, { exact: true })
+})
+
+export const RunCommand = Schema.Struct({
+  command: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(100_000)).annotations({
+    description: "A command for bash, run in the working directory"
+  }),
+  timeout_seconds: Schema.optionalWith(Schema.Number.pipe(Schema.int(), Schema.between(1, maxTimeoutSeconds)), {
+    exact: true
+  }).annotations({ description: `Time after which it is killed; ${defaultTimeoutSeconds} when absent` })
+})
+
+export const AskUser = Schema.Struct({
+  question: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(2_000)),
+  detail: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(20_000)), { exact: true }).annotations({
+    description: "What the user needs to know to decide"
+  }),
+  choices: Schema.optionalWith(Schema.Array(Schema.String.pipe(Schema.maxLength(200))).pipe(Schema.maxItems(10)), {
+    exact: true
+  }).annotations({ description: "Answers to choose from; the first one is what happens when nobody answers" })
+})
+
+/** What each tool does in words for the model, the shape of its input, and whether it can change anything. */
+const catalogue = {
+  read_file: { input: ReadFile, readOnly: true, description: "Reads a text file. Lines are numbered." },
+  write_file: {
+    input: WriteFile,
+    readOnly: false,
+    description: "Writes a file, in place of what was there. Makes missing directories."
+  },
+  edit_file: { input: EditFile, readOnly: false, description: "Replaces one piece of text in a file by another." },
+  list_files: {
+    input: ListFiles,
+    readOnly: true,
+    description: "Lists the files of the repository, new ones included and ignored ones left out."
+  },
+  search_files: {
+    input: SearchFiles,
+    readOnly: true,
+    description: "Searches the text of the repository's files. Gives path, line number and line."
+  },
+  run_command: {
+    input: RunCommand,
+    readOnly: false,
+    description:
+      "Runs a command and gives its output and exit code. Every command starts in the working directory, with nothing left from the one before but files."
+  },
+  ask_user: {
+    input: AskUser,
+    readOnly: false,
+    description: "Asks the user a question and waits for the answer, or for the default when nobody answers in time."
+  }
+} as const
+
+export type ToolName = keyof typeof catalogue
+export const isTool = (name: string): name is ToolName => Object.hasOwn(catalogue, name)
+export const isReadOnly = (name: string): boolean => isTool(name) && catalogue[name].readOnly
+
+const inputSchema = (schema: Schema.Schema.AnyNoContext): Record<string, unknown> => {
+  const { $schema: _, ...rest } = JSONSchema.make(schema)
+  return rest
+}
+
+/** In an order that never changes: it is part of the cached prefix. */
+export const definitions: ReadonlyArray<ToolDefinition> = Object.entries(catalogue).map(
+  ([name, { description, input }]) => ({ name, description, inputSchema: inputSchema(input) })
+)
+
+const decoders = {
+  read_file: Schema.decodeUnknown(ReadFile, { onExcessProperty: "error" }),
+  write_file: Schema.decodeUnknown(WriteFile, { onExcessProperty: "error" }),
+  edit_file: Schema.decodeUnknown(EditFile, { onExcessProperty: "error" }),
+  list_files: Schema.decodeUnknown(ListFiles, { onExcessProperty: "error" }),
+  search_files: Schema.decodeUnknown(SearchFiles, { onExcessProperty: "error" }),
+  run_command: Schema.decodeUnknown(RunCommand, { onExcessProperty: "error" }),
+  ask_user: Schema.decodeUnknown(AskUser, { onExcessProperty: "error" })
+}
+export const decodeAskUser = decoders.ask_user
+export const decodeRunCommand = decoders.run_command
+
+export const failure = (text: string): ToolOutcome => ({
+  output: text,
+  bytes: Buffer.byteLength(text),
+  isError: true,
+  exitCode: null
+})
+
+const success = (text: string): ToolOutcome => ({ ...failure(text), isError: false })
+
+/** What the model sees of a stored output. */
+export const forModel = (output: string): string => {
+  if (output.length <= modelLimit / 4) return output
+  const bytes = Buffer.from(output)
+  if (bytes.length <= modelLimit) return output
+  const missing = bytes.length - modelLimit
+  return `${firstBytes(bytes, modelLimit / 2)}\n[… ${missing} bytes left out …]\n${lastBytes(bytes, modelLimit / 2)}`
+}
+
+export type OnOutput = (chunk: Uint8Array) => Effect.Effect<void>
+
+/** Runs one call of any tool but `ask_user`. Whatever is wrong with the call is told to the model, not thrown. */
+export const runTool = (
+  sandbox: SandboxHandle,
+  name: Exclude<ToolName, "ask_user">,
+  input: unknown,
+  onOutput: OnOutput
+): Effect.Effect<ToolOutcome, SandboxLost> =>
+  dispatch(sandbox, name, input, onOutput).pipe(
+    Effect.catchTags({
+      ParseError: (error) => Effect.succeed(failure(invalidInput(name, error))),
+      SandboxFileError: (error) => Effect.succeed(failure(error.message))
+    })
+  )
+
+export const invalidInput = (name: string, error: ParseResult.ParseError): string =>
+  `The input of ${name} is not valid: ${ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => `${path.join(".") || "input"}: ${message}`)
+    .join("; ")}`
+
+const dispatch = (
+  sandbox: SandboxHandle,
+  name: Exclude<ToolName, "ask_user">,
+  input: unknown,
+  onOutput: OnOutput
+): Effect.Effect<ToolOutcome, SandboxLost | SandboxFileError | ParseResult.ParseError> => {
+  switch (name) {
+    case "read_file":
+      return Effect.flatMap(decoders.read_file(input), (_) => readFile(sandbox, _))
+    case "write_file":
+      return Effect.flatMap(decoders.write_file(input), (_) => writeFile(sandbox, _))
+    case "edit_file":
+      return Effect.flatMap(decoders.edit_file(input), (_) => editFile(sandbox, _))
+    case "list_files":
+      return Effect.flatMap(decoders.list_files(input), (_) => listFiles(sandbox, _))
+    case "search_files":
+      return Effect.flatMap(decoders.search_files(input), (_) => searchFiles(sandbox, _))
+    case "run_command":
+      return Effect.flatMap(decoders.run_command(input), (_) => runCommand(sandbox, _, onOutput))
+  }
+}
+
+const looksBinary = (bytes: Uint8Array): boolean => bytes.subarray(0, 8_000).includes(0)
+
+const readFile = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: typeof ReadFile.Type) {
+  const { bytes, size } = yield* sandbox.readFile(input.path, { offset: 0, limit: fileLimit })
+  if (looksBinary(bytes)) return failure(`${input.path} is a binary file of ${size} bytes.`)
+  const lines = new TextDecoder().decode(bytes).split("\n")
+  const first = (input.offset ?? 1) - 1
+  if (first > 0 && first >= lines.length) return failure(`${input.path} has ${lines.length} lines.`)
+  const last = Math.min(lines.length, first + (input.limit ?? lines.length))
+  const numbered = lines.slice(first, last).map((line, index) => `${String(first + index + 1).padStart(6)}\t${line}`)
+  const notes = [
+    ...(size > bytes.length ? [`[only the first ${bytes.length} of ${size} bytes were read]`] : []),
+    ...(last < lines.length ? [`[${lines.length - last} more lines]`] : [])
+  ]
+  return success([...numbered, ...notes].join("\n"))
+})
+
+const writeFile = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: typeof WriteFile.Type) {
+  const bytes = new TextEncoder().encode(input.content)
+  yield* sandbox.writeFile(input.path, bytes)
+  return success(`Wrote ${bytes.length} bytes to ${input.path}.`)
+})
+
+const editFile = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: typeof EditFile.Type) {
+  const { bytes, size } = yield* sandbox.readFile(input.path, { offset: 0, limit: fileLimit })
+  if (size > bytes.length) return failure(`${input.path} has ${size} bytes, more than can be edited like this.`)
+  const text = new TextDecoder().decode(bytes)
+  if (!Buffer.from(text).equals(bytes)) return failure(`${input.path} is not UTF-8 text; edit it with a command.`)
+  const pieces = text.split(input.old_text)
+  const found = pieces.length - 1
+  if (found === 0) return failure(`old_text does not occur in ${input.path}.`)
+  if (found > 1 && input.replace_all !== true) {
+    return failure(`old_text occurs ${found} times in ${input.path}; make it longer, or set replace_all.`)
+  }
+  yield* sandbox.writeFile(input.path, new TextEncoder().encode(pieces.join(input.new_text)))
+  return success(`Replaced ${found === 1 ? "one place" : `${found} places`} in ${input.path}.`)
+})
+
+/** `git` lists and searches: it is in every sandbox and knows what is ignored. */
+const runGit = (sandbox: SandboxHandle, args: ReadonlyArray<string>) =>
+  sandbox.run({
+    argv: ["git", "-c", "core.quotePath=false", ...args],
+    timeoutMs: 60_000,
+    outputLimit: storeLimit
+  })
+
+const listFiles = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: typeof ListFiles.Type) {
+  const where = input.path === undefined ? [] : [`:(literal)${input.path}`]
+  const glob = input.pattern === undefined ? [] : [`:(glob)**/${input.pattern}`]
+  const listed = yield* runGit(sandbox, [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--",
+    ...(glob.length > 0 ? glob : where)
+  ])
+  if (listed.exitCode !== 0) return fromCommand(listed)
+  const inside = input.path === undefined ? "" : `${input.path.replace(/^\.\/|\/+$/g, "")}/`
+  const files = listed.output
+    .split("\n")
+    .filter((file) => file !== "" && (glob.length === 0 || inside === "./" || file.startsWith(inside)))
+  return success(files.length === 0 ? "No files." : [...new Set(files)].join("\n"))
+})
+
+const searchFiles = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: typeof SearchFiles.Type) {
+  const found = yield* runGit(sandbox, [
+    "grep",
+    "--untracked",
+    "-nIE",
+    ...(input.ignore_case === true ? ["-i"] : []),
+    "-e",
+    input.pattern,
+    "--",
+    ...(input.path === undefined ? [] : [`:(literal)${input.path}`])
+  ])
+  return found.exitCode === 1 && found.bytes === 0 ? success("Nothing found.") : fromCommand(found)
+})
+
+const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, onOutput: OnOutput) =>
+  Effect.map(
+    sandbox.run(
+      {
+        argv: ["bash", "-c", input.command],
+        timeoutMs: (input.timeout_seconds ?? defaultTimeoutSeconds) * 1000,
+        outputLimit: storeLimit
+      },
+      onOutput
+    ),
+    fromCommand
+  )
+
+const fromCommand = (result: CommandResult): ToolOutcome => {
+  const note = result.timedOut
+    ? `[killed: the time was up after ${Math.round(result.durationMs / 1000)} s]`
+    : result.exitCode === 0
+      ? ""
+      : `[exit code ${result.exitCode}]`
+  const text = result.output === "" && note === "" ? "[no output]" : result.output
+  return {
+    output: note === "" ? text : `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${note}`,
+    bytes: result.bytes,
+    isError: result.exitCode !== 0,
+    exitCode: result.exitCode
+  }
+}

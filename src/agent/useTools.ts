@@ -1,0 +1,155 @@
+/**
+ * Running the tool calls of one answer: calls that only read run side by side, all others one after the other.
+ */
+import { Duration, Effect, Queue } from "effect"
+import { EventBus, taskStream } from "../services/EventBus.ts"
+import type { ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
+import type { SandboxHandle } from "../services/Sandbox.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import { reasonToAsk } from "./approvals.ts"
+import { answerText, askUser, defaultAnswer } from "./askUser.ts"
+import { toolResult } from "./conversation.ts"
+import type { TaskRun } from "./TaskRun.ts"
+import {
+  decodeAskUser,
+  decodeRunCommand,
+  failure,
+  forModel,
+  invalidInput,
+  isReadOnly,
+  isTool,
+  runTool,
+  type ToolOutcome
+} from "./tools.ts"
+
+/** Calls that run together. */
+export type Group = readonly [ToolUseBlock, ...ReadonlyArray<ToolUseBlock>]
+
+const sideBySide = 4
+
+export const group = (calls: ReadonlyArray<ToolUseBlock>): ReadonlyArray<Group> => {
+  const groups: Array<Group> = []
+  for (const call of calls) {
+    const last = groups.at(-1)
+    const joins = last !== undefined && last.length < sideBySide && isReadOnly(call.name) && isReadOnly(last[0].name)
+    if (joins) groups[groups.length - 1] = [...last, call]
+    else groups.push([call])
+  }
+  return groups
+}
+
+export const started = (group: Group | undefined): ReadonlyArray<TaskChange> =>
+  (group ?? []).map(({ id, input, name }) => TaskChange.ToolStarted({ toolCallId: id, tool: name, input }))
+
+/**
+ * Runs the groups in order and gives the results in the order of the calls. The first group must have been recorded
+ * as started, and `broken` names calls whose input can't be trusted; each later one is recorded together with the end of the one before.
+ */
+export const useTools = Effect.fn("useTools")(function* (
+  run: TaskRun,
+  sandbox: SandboxHandle,
+  groups: ReadonlyArray<Group>,
+  broken: ReadonlySet<string>
+) {
+  const results: Array<ToolResultBlock> = []
+  for (const [index, group] of groups.entries()) {
+    const finished = yield* Effect.forEach(group, (call) => timed(run, sandbox, call, broken), {
+      concurrency: sideBySide
+    })
+    yield* run.record([...finished.map(({ change }) => change), ...started(groups[index + 1])])
+    results.push(...finished.map(({ result }) => result))
+  }
+  return results
+})
+
+const timed = Effect.fnUntraced(function* (
+  run: TaskRun,
+  sandbox: SandboxHandle,
+  call: ToolUseBlock,
+  broken: ReadonlySet<string>
+) {
+  const [duration, outcome] = yield* Effect.timed(
+    broken.has(call.id)
+      ? Effect.succeed(
+          failure(`The input of ${call.name} is not whole, valid JSON, so nothing was run. Send it again.`)
+        )
+      : interruptible(run, perform(run, sandbox, call))
+  )
+  return {
+    change: TaskChange.ToolFinished({
+      toolCallId: call.id,
+      isError: outcome.isError,
+      exitCode: outcome.exitCode,
+      durationMs: Math.round(Duration.toMillis(duration)),
+      output: outcome.output,
+      bytes: outcome.bytes
+    }),
+    result: toolResult(call.id, forModel(outcome.output), outcome.isError)
+  }
+})
+
+/** A request to interrupt that came before the tool began is not meant for it. */
+const interruptible = <E, R>(run: TaskRun, tool: Effect.Effect<ToolOutcome, E, R>) =>
+  Queue.takeAll(run.interrupts).pipe(
+    Effect.zipRight(
+      Effect.raceFirst(
+        tool,
+        Effect.as(Queue.take(run.interrupts), failure("[interrupted: the user has sent a message]"))
+      )
+    )
+  )
+
+const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandle, call: ToolUseBlock) {
+  if (!isTool(call.name)) return failure(`There is no tool ${call.name}.`)
+  if (call.name === "ask_user") return yield* ask(run, call)
+  if (call.name === "run_command" && !(yield* allowed(run, call))) {
+    return failure("The user did not allow this command. Find another way, or end your turn and say what you need.")
+  }
+  const bus = yield* EventBus
+  const { id } = yield* run.task
+  const decoder = new TextDecoder()
+  let offset = 0
+  return yield* runTool(sandbox, call.name, call.input, (chunk) =>
+    Effect.suspend(() => {
+      const text = decoder.decode(chunk, { stream: true })
+      const preview = bus.preview({ stream: taskStream(id), item: call.id, offset, text })
+      offset += text.length
+      return text === "" ? Effect.void : preview
+    })
+  )
+})
+
+const ask = (run: TaskRun, call: ToolUseBlock) =>
+  decodeAskUser(call.input).pipe(
+    Effect.flatMap(({ choices = [], detail = "", question }) =>
+      askUser(run, {
+        toolCallId: call.id,
+        kind: "question",
+        title: question,
+        detail,
+        choices,
+        default: defaultAnswer(choices)
+      })
+    ),
+    Effect.map((answer): ToolOutcome => ({ ...failure(answerText(answer)), isError: false })),
+    Effect.catchTag("ParseError", (error) => Effect.succeed(failure(invalidInput(call.name, error))))
+  )
+
+/** Asks for a command that the policy names; the default is no. */
+const allowed = Effect.fnUntraced(function* (run: TaskRun, call: ToolUseBlock) {
+  const { approvals } = yield* run.task
+  if (approvals === "never") return true
+  const command = yield* Effect.option(decodeRunCommand(call.input))
+  const shell = command._tag === "Some" ? command.value.command : ""
+  const reason = reasonToAsk(shell)
+  if (reason === undefined) return true
+  const answer = yield* askUser(run, {
+    toolCallId: call.id,
+    kind: "approval",
+    title: `Run a command that ${reason}?`,
+    detail: shell,
+    choices: ["Allow once", "Deny"],
+    default: { decision: "deny", choice: "Deny" }
+  })
+  return answer.decision === "allow"
+})

@@ -1,0 +1,188 @@
+/**
+ * The agent's work: ask the model, do what it asks for, save, and again, until it says that it is done.
+ *
+ * What a step did to the work tree is saved while the model already thinks about its results. The results become part
+ * of the stored conversation together with that checkpoint, so that after a crash the two always agree.
+ */
+import { Effect, Fiber, Option, Ref } from "effect"
+import type { Response, TurnMessage } from "../services/ClaudeClient.ts"
+import { Ids } from "../services/Ids.ts"
+import type { ContentBlock } from "../services/Message.ts"
+import { priceOf, Pricing } from "../services/Pricing.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import { TaskRepo } from "../services/TaskRepo.ts"
+import { askModel, counted } from "./askModel.ts"
+import { save, type Workplace } from "./checkpoint.ts"
+import { text, textOf, toRequest } from "./conversation.ts"
+import * as Limits from "./limits.ts"
+import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { nudges, summaryMessage } from "./prompt.ts"
+import type { TaskRun } from "./TaskRun.ts"
+import { group, started, useTools } from "./useTools.ts"
+import { verdictOf } from "./verdict.ts"
+
+/** Where the work stands between two turns. */
+export interface Progress {
+  /** The stored conversation, as the model sees it. */
+  readonly messages: ReadonlyArray<TurnMessage>
+  /** What the next message brings to the model: results of tools, or words of Errand's own. */
+  readonly outbox: ReadonlyArray<ContentBlock>
+  /** True when the conversation ends with an answer after which nothing is left to do. */
+  readonly ended: boolean
+  /** Tokens of the conversation up to the last answer; 0 when not known. */
+  readonly knownTokens: number
+  /** Answers in a row that were cut, empty or paused. */
+  readonly stumbles: number
+}
+
+const mostStumbles = 3
+
+/** Works until the model has ended its turn and no message of the user is waiting; gives the whole conversation. */
+export const work = Effect.fn("work")(function* (run: TaskRun, place: Workplace, from: Progress) {
+  let progress = from
+  while (true) {
+    const news = yield* takePending(run, progress)
+    if (progress.ended && progress.outbox.length === 0 && news.length === 0) return progress.messages
+    progress = yield* turn(run, place, progress, news)
+    if (progress.knownTokens > Limits.compactionThreshold) progress = yield* sumUp(run, place, progress)
+  }
+})
+
+/** Steering messages are delivered before every call, queued ones when the model has ended its turn. */
+const takePending = Effect.fnUntraced(function* (run: TaskRun, progress: Progress) {
+  const repo = yield* TaskRepo
+  const { id } = yield* run.task
+  const pending = yield* repo.pending(id)
+  const turnEnded = progress.ended && progress.outbox.length === 0
+  return pending.filter(({ mode }) => turnEnded || mode === "steer")
+})
+
+type Pending = Effect.Effect.Success<ReturnType<typeof takePending>>
+
+const turn = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progress: Progress, news: Pending) {
+  const ids = yield* Ids
+  const content = [...progress.outbox, ...news.map((pending) => text(pending.content))]
+  const messages = content.length === 0 ? progress.messages : [...progress.messages, { role: "user" as const, content }]
+  const delivers = news.map(({ id }) => id)
+  const said =
+    content.length === 0
+      ? []
+      : [TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers, startsOver: false })]
+
+  const request = yield* plan(run, messages, progress, content).pipe(Effect.tapError(() => save(run, place, said)))
+  const messageId = yield* ids.message
+  const saving = yield* Effect.fork(save(run, place, said))
+  const response = yield* Effect.raceFirst(
+    askModel(run, request, messageId),
+    Effect.zipRight(Fiber.join(saving), Effect.never)
+  ).pipe(Effect.tapError(() => Fiber.await(saving)))
+  yield* Fiber.join(saving)
+  return yield* act(run, place, { ...progress, messages, outbox: [] }, response, messageId)
+})
+
+/** The next request, inside every limit; fails with the limit that it would break. */
+const plan = Effect.fnUntraced(function* (
+  run: TaskRun,
+  messages: ReadonlyArray<TurnMessage>,
+  progress: Progress,
+  content: ReadonlyArray<ContentBlock>
+) {
+  const task = yield* run.task
+  const reached = Limits.reached(task)
+  if (Option.isSome(reached)) return yield* new TaskPaused({ reason: reached.value })
+  const { table } = yield* Pricing
+  const request = toRequest(task.model, messages, Limits.maxOutputTokens)
+  const price = priceOf(table, task.model)
+  if (Option.isNone(price)) return request
+  const size =
+    progress.knownTokens === 0
+      ? { knownTokens: 0, newBytes: Limits.requestBytes(request) }
+      : { knownTokens: progress.knownTokens, newBytes: Buffer.byteLength(JSON.stringify(content)) }
+  const left = task.limits.maxCostUsd - task.usage.costUsd
+  const maxTokens = Limits.affordableTokens(price.value, left, Limits.inputBound(size))
+  if (Option.isNone(maxTokens)) return yield* new TaskPaused({ reason: "budget_reached" })
+  return { ...request, maxTokens: maxTokens.value }
+})
+
+/** Stores the answer and does what it asks for. */
+const act = Effect.fnUntraced(function* (
+  run: TaskRun,
+  place: Workplace,
+  progress: Progress,
+  response: Response,
+  messageId: Effect.Effect.Success<Ids["Type"]["message"]>
+) {
+  const verdict = verdictOf(response)
+  const groups = verdict._tag === "Tools" ? group(verdict.calls) : []
+  const { content } = response
+  const kept = content.length > 0 && verdict._tag !== "Failed"
+  const answer = kept
+    ? [TaskChange.MessageAdded({ messageId, role: "assistant", content, delivers: [], startsOver: false })]
+    : []
+  yield* run.record([
+    yield* counted(response.id, response.model, response.tokens),
+    ...answer,
+    yield* run.lap,
+    ...started(groups[0])
+  ])
+  const after: Progress = {
+    messages: kept ? [...progress.messages, { role: "assistant", content }] : progress.messages,
+    outbox: [],
+    ended: false,
+    knownTokens: Limits.contextTokens(response.tokens),
+    stumbles: 0
+  }
+  switch (verdict._tag) {
+    case "Tools":
+      yield* Ref.set(place.touched, true)
+      return { ...after, outbox: yield* useTools(run, place.sandbox, groups, verdict.broken) }
+    case "Nudge":
+      return yield* stumble(progress, { ...after, outbox: [text(verdict.text)] })
+    case "Again":
+      return yield* stumble(progress, after)
+    case "TooLong":
+      return yield* sumUp(run, place, after)
+    case "Ended":
+      return { ...after, ended: true }
+    case "Failed":
+      return yield* verdict.error
+  }
+})
+
+const stumble = (before: Progress, after: Progress): Effect.Effect<Progress, TaskFailed> =>
+  before.stumbles < mostStumbles
+    ? Effect.succeed({ ...after, stumbles: before.stumbles + 1 })
+    : new TaskFailed({
+        code: "model_stuck",
+        message: "The model's answers were cut or empty several times in a row. Retry the task, or make it smaller."
+      })
+
+/** Replaces the conversation by the model's own summary of it, before it outgrows the context. */
+const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progress: Progress) {
+  const ids = yield* Ids
+  const task = yield* run.task
+  yield* save(run, place, [])
+  const asked = { role: "user" as const, content: [...progress.outbox, text(nudges.sumUp)] }
+  const response = yield* askModel(
+    run,
+    toRequest(task.model, [...progress.messages, asked], Limits.maxOutputTokens),
+    yield* ids.message
+  )
+  const summary = textOf(response.content)
+  if (summary === "") {
+    return yield* new TaskFailed({ code: "context_exceeded", message: "The conversation outgrew the model's context." })
+  }
+  const content = [text(summaryMessage(task, summary))]
+  yield* run.record([
+    yield* counted(response.id, response.model, response.tokens),
+    TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers: [], startsOver: true })
+  ])
+  const fresh: Progress = {
+    messages: [{ role: "user", content }],
+    outbox: [],
+    ended: false,
+    knownTokens: 0,
+    stumbles: 0
+  }
+  return fresh
+})

@@ -1,0 +1,138 @@
+/**
+ * TaskRunner with one fiber for each running task, owned by this layer.
+ *
+ * Closing the layer interrupts all of them and waits until their sandboxes are gone.
+ */
+import {
+  DateTime,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  FiberMap,
+  HashMap,
+  Layer,
+  Option,
+  Queue,
+  Ref,
+  Schedule,
+  Scope
+} from "effect"
+import { runTask } from "../agent/runTask.ts"
+import type { ClaudeClient } from "../services/ClaudeClient.ts"
+import type { EventBus } from "../services/EventBus.ts"
+import type { GitStore } from "../services/GitStore.ts"
+import type { Ids, TaskId } from "../services/Ids.ts"
+import type { Pricing } from "../services/Pricing.ts"
+import { Sandbox } from "../services/Sandbox.ts"
+import { TaskChange } from "../services/TaskChange.ts"
+import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
+import { type Question, TaskRepo } from "../services/TaskRepo.ts"
+import { TaskRunner } from "../services/TaskRunner.ts"
+
+/** How often an engine that was not ready is asked again, and questions are looked through. */
+const healthCheck = Duration.seconds(2)
+const questionCheck = Schedule.spaced("5 seconds")
+
+type Needs = ClaudeClient | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
+
+export const layer = Layer.scoped(
+  TaskRunner,
+  Effect.gen(function* () {
+    const queue = yield* TaskQueue
+    const sandbox = yield* Sandbox
+    const context = yield* Effect.context<Needs>()
+    const runs = yield* FiberMap.make<TaskId, void, never>()
+    const interrupts = yield* Ref.make(HashMap.empty<TaskId, Queue.Queue<void>>())
+
+    /** The slot belongs to the lease's scope, which closes when the run has ended. */
+    const start = (lease: Lease, slot: Scope.CloseableScope) =>
+      Effect.gen(function* () {
+        const { id } = lease.task
+        const toolInterrupts = yield* Queue.sliding<void>(1)
+        yield* Ref.update(interrupts, HashMap.set(id, toolInterrupts))
+        yield* runTask(lease, toolInterrupts).pipe(
+          Effect.provide(context),
+          Effect.catchAllCause((cause) => Effect.logError("a run ended unexpectedly", cause)),
+          Effect.ensuring(Ref.update(interrupts, HashMap.remove(id))),
+          Effect.ensuring(Scope.close(slot, Exit.void)),
+          Effect.ensuring(queue.wake),
+          FiberMap.run(runs, id)
+        )
+      })
+
+    const ready = sandbox.health.pipe(
+      Effect.repeat({ until: (health) => health.ready, schedule: Schedule.spaced(healthCheck) })
+    )
+
+    const takeNext = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        yield* restore(ready)
+        const slot = yield* Scope.make()
+        const lease = yield* restore(Scope.extend(queue.take, slot)).pipe(
+          Effect.onError(() => Scope.close(slot, Exit.void))
+        )
+        yield* start(lease, slot)
+      })
+    )
+
+    const isRunning = (id: TaskId) => FiberMap.has(runs, id)
+
+    yield* sweep(sandbox).pipe(
+      Effect.zipRight(queue.recover),
+      Effect.zipRight(Effect.forever(takeNext)),
+      Effect.forkScoped
+    )
+    yield* closeExpired(isRunning).pipe(Effect.repeat(questionCheck), Effect.provide(context), Effect.forkScoped)
+
+    return TaskRunner.of({
+      stop: (id) => FiberMap.remove(runs, id),
+      interruptTool: (id) =>
+        Effect.flatMap(Ref.get(interrupts), (all) =>
+          Option.match(HashMap.get(all, id), {
+            onNone: () => Effect.void,
+            onSome: (queue) => Effect.asVoid(Queue.offer(queue, undefined))
+          })
+        ),
+      running: Effect.sync(() => Array.from(runs, ([id]) => id)),
+      awaitIdle: FiberMap.awaitEmpty(runs)
+    })
+  })
+)
+
+/** Sandboxes of a former life go before anything runs; an engine that is away is asked again until it answers. */
+const sweep = (sandbox: Sandbox["Type"]) =>
+  sandbox.sweep.pipe(
+    Effect.tap((count) => (count > 0 ? Effect.logInfo(`removed ${count} sandboxes of a former life`) : Effect.void)),
+    Effect.retry(Schedule.spaced(healthCheck))
+  )
+
+/**
+ * Looks after tasks that wait for a person without a run: a question whose time is up gets its default, and a task
+ * whose question is closed goes back to the queue.
+ */
+const closeExpired = Effect.fnUntraced(function* (isRunning: (id: TaskId) => Effect.Effect<boolean>) {
+  const repo = yield* TaskRepo
+  const queue = yield* TaskQueue
+  const now = DateTime.formatIso(yield* DateTime.now)
+  for (const { id } of yield* repo.withStatus(["waiting"])) {
+    if (yield* isRunning(id)) continue
+    const { items } = yield* repo.questions({ task: id, status: "open" }, { limit: 1, cursor: Option.none() })
+    const [question] = items
+    if (question !== undefined && question.expiresAt > now) continue
+    yield* repo
+      .change(id, (task) =>
+        task.status === "waiting"
+          ? Either.right([
+              ...(question === undefined ? [] : [expire(question)]),
+              TaskChange.Queued({ reason: "answer" })
+            ])
+          : Either.right([])
+      )
+      .pipe(Effect.catchAllCause((cause) => Effect.logWarning("a question could not be closed", cause)))
+    yield* queue.wake
+  }
+})
+
+const expire = (question: Question) =>
+  TaskChange.QuestionClosed({ questionId: question.id, revision: 2, outcome: "expired", answer: question.default })
