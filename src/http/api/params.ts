@@ -1,0 +1,30 @@
+/**
+ * The parts of paths that vary.
+ *
+ * Owns: their names and schemas. A path that does not decode names nothing: it is answered with 404.
+ */
+import { HttpApiSchema } from "@effect/platform"
+import { Schema } from "effect"
+import { DeviceId, MessageId, QuestionId, TaskId, ToolCallId } from "../../services/Ids.ts"
+
+export const taskId = HttpApiSchema.param("taskId", TaskId)
+export const messageId = HttpApiSchema.param("messageId", MessageId)
+export const toolCallId = HttpApiSchema.param("toolCallId", ToolCallId)
+export const questionId = HttpApiSchema.param("questionId", QuestionId)
+export const deviceId = HttpApiSchema.param("deviceId", DeviceId)
+
+/** As the diff names it. */
+export const fileId = HttpApiSchema.param("fileId", Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128)))
+
+/** `host` or `host:port` of a git server, lower case. */
+export const host = HttpApiSchema.param("host", Schema.String.pipe(Schema.minLength(1), Schema.maxLength(260)))
+
+export const pathParameters: ReadonlySet<PropertyKey> = new Set([
+  "taskId",
+  "messageId",
+  "toolCallId",
+  "questionId",
+  "deviceId",
+  "fileId",
+  "host"
+])

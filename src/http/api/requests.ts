@@ -1,0 +1,103 @@
+/**
+ * What clients send about tasks.
+ *
+ * Owns: the schemas and bounds of request bodies. Unknown properties are refused when they are decoded.
+ * Does not own: rules that depend on the server's settings (`http/newTask.ts`).
+ */
+import { Schema } from "effect"
+import { PendingMode } from "../../services/Message.ts"
+import { Approvals, Delivery, Limits, NetworkMode } from "../../services/Task.ts"
+import { Decision } from "../../services/TaskEvent.ts"
+import { GitRef, line, text, Time } from "./text.ts"
+
+const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
+
+const Prompt = text(256 * 1024)
+const Title = line(200)
+const Tags = Schema.Array(line(64)).pipe(Schema.maxItems(50, { message: () => "must have at most 50 entries" }))
+const Priority = Schema.Int.pipe(Schema.between(-1000, 1000))
+const PartialLimits = Schema.Struct({
+  maxTurns: optional(Limits.fields.maxTurns),
+  maxCostUsd: optional(Limits.fields.maxCostUsd),
+  maxDurationSeconds: optional(Limits.fields.maxDurationSeconds)
+})
+
+const HostPattern = Schema.String.pipe(
+  Schema.maxLength(260),
+  Schema.pattern(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/, {
+    message: () => "must be a host name in lower case, with an optional port"
+  })
+)
+
+export const NewTask = Schema.Struct({
+  repository: Schema.Struct({ url: Schema.String.pipe(Schema.maxLength(2048)), ref: optional(GitRef) }),
+  prompt: Prompt,
+  title: optional(Title),
+  model: optional(line(128).pipe(Schema.pattern(/^[\w.:@/-]+$/, { message: () => "must be the name of a model" }))),
+  delivery: optional(Delivery),
+  limits: optional(PartialLimits),
+  network: optional(
+    Schema.Struct({
+      mode: NetworkMode,
+      hosts: optional(Schema.Array(HostPattern).pipe(Schema.maxItems(100)))
+    })
+  ),
+  approvals: optional(Approvals),
+  priority: optional(Priority),
+  startAt: optional(Time),
+  expiresAt: optional(Time),
+  secrets: optional(Schema.Array(line(64)).pipe(Schema.maxItems(50))),
+  tags: optional(Tags)
+}).annotations({ identifier: "NewTask" })
+export interface NewTask extends Schema.Schema.Type<typeof NewTask> {}
+
+export const TaskPatch = Schema.Struct({
+  title: optional(Title),
+  tags: optional(Tags),
+  priority: optional(Priority),
+  limits: optional(PartialLimits)
+}).annotations({ identifier: "TaskPatch" })
+export interface TaskPatch extends Schema.Schema.Type<typeof TaskPatch> {}
+
+export const NewMessage = Schema.Struct({
+  content: Prompt,
+  mode: PendingMode,
+  /** With `steer`: end the tool that runs now, so that the message is read at once. */
+  interrupt: optional(Schema.Boolean)
+}).annotations({ identifier: "NewMessage" })
+export interface NewMessage extends Schema.Schema.Type<typeof NewMessage> {}
+
+export const NewAnswer = Schema.Struct({
+  revision: Schema.Int,
+  decision: Decision,
+  choice: optional(line(1000)),
+  text: optional(text(64 * 1024))
+}).annotations({ identifier: "NewAnswer" })
+export interface NewAnswer extends Schema.Schema.Type<typeof NewAnswer> {}
+
+/** Printable, so that it can't break out of the line on which git reads it. */
+const Token = Schema.String.pipe(
+  Schema.maxLength(4096),
+  Schema.pattern(/^[\x21-\x7e]+$/, { message: () => "must be one word of printable ASCII" })
+)
+
+const PrivateKey = Schema.String.pipe(
+  Schema.maxLength(16_384),
+  Schema.pattern(/^-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=:,\s-]+-----END [A-Z ]*PRIVATE KEY-----\s*$/, {
+    message: () => "must be a private key in PEM or OpenSSH form, without a passphrase"
+  })
+)
+
+/** Written, used for clone and push, never shown again. */
+export const NewCredential = Schema.Union(
+  Schema.Struct({ kind: Schema.Literal("token"), value: Schema.Redacted(Token) }).annotations({
+    identifier: "NewTokenCredential"
+  }),
+  Schema.Struct({ kind: Schema.Literal("ssh_key"), value: Schema.Redacted(PrivateKey) }).annotations({
+    identifier: "NewSshKeyCredential"
+  })
+).annotations({ identifier: "NewCredential" })
+export type NewCredential = typeof NewCredential.Type
+
+/** Commands that need no words: no body, or an empty object. */
+export const NoBody = Schema.Struct({}).annotations({ identifier: "NoBody" })
