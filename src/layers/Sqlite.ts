@@ -10,7 +10,9 @@ import * as Migrator from "@effect/sql/Migrator"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { Context, Effect, Layer, Schema } from "effect"
+import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
+import { DataDir } from "./DataDirLock.ts"
 import { migrations } from "./migrations/all.ts"
 
 /** The file was written by a later version of Errand, whose tables this one does not understand. */
@@ -86,12 +88,17 @@ export const layerFile = (
 
 export const layerMemory = layerFile(":memory:")
 
-/** The database of this server: `errand.db` in its data directory, which is made when it is missing. */
-export const layer = Layer.unwrapEffect(
+const fileIn = (directory: string) => join(directory, "errand.db")
+
+/** The database of this server, in the directory that it has for its own. */
+export const layer = Layer.unwrapEffect(Effect.map(DataDir, ({ path }) => layerFile(fileIn(path))))
+
+/** The same database for a command, beside a server that may be running. */
+export const layerShared = Layer.unwrapEffect(
   Effect.gen(function* () {
     const { dataDir } = yield* AppConfig
     const files = yield* FileSystem.FileSystem
-    const file = `${dataDir}/errand.db`
+    const file = fileIn(dataDir)
     yield* files
       .makeDirectory(dataDir, { recursive: true, mode: 0o700 })
       .pipe(Effect.mapError((error) => new DatabaseUnusable({ file, detail: error.message })))
