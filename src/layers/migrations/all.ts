@@ -1,9 +1,11 @@
 /** Every migration, oldest first. A released one is never edited: what must change is changed by a new one. */
 import { accounts } from "./0001_accounts.ts"
 import { tasks } from "./0002_tasks.ts"
+import { leases } from "./0003_leases.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
 export const migrations = {
   "0001_accounts": accounts,
-  "0002_tasks": tasks
+  "0002_tasks": tasks,
+  "0003_leases": leases
 }
