@@ -1,0 +1,17 @@
+/** Ids, streams and events that no two tests share. */
+import { type StreamName, taskStream } from "../../src/services/EventBus.ts"
+import { MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
+import type { TaskEvent } from "../../src/services/TaskEvent.ts"
+
+let count = 0
+const digits = () => `${++count}`.padStart(26, "0")
+
+export const newTaskId = (): TaskId => TaskId.make(`task_${digits()}`)
+export const newUserId = (): UserId => UserId.make(`user_${digits()}`)
+export const newMessageId = (): MessageId => MessageId.make(`msg_${digits()}`)
+export const newStream = (): StreamName => taskStream(newTaskId())
+
+/** An event that says where it comes from. */
+export const note = (text: string): TaskEvent => ({ type: "network.blocked", host: text, reason: "test" })
+
+export const textOf = (event: { readonly type: string; readonly host?: string }): string => event.host ?? event.type
