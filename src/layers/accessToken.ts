@@ -25,16 +25,20 @@ const base62 = (value: bigint, width: number): string => {
 /** Secret scanners and clients can recompute it: CRC-32 of all that stands before it, in base 62. */
 const checksum = (text: string): string => base62(BigInt(crc32(text)), 6)
 
-/** A new token with 256 bits of randomness. */
-export const makeAccessToken: Effect.Effect<Redacted.Redacted> = Effect.sync(() => {
-  const text = prefix + base62(BigInt(`0x${randomBytes(32).toString("hex")}`), 43)
-  return Redacted.make(text + checksum(text))
-})
+/** SHA-256, in hex. No salt or stretching: a token has more randomness than anybody can try. */
+const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
 
-/** SHA-256, in hex. No salt or stretching: the token has more randomness than anybody can try. None for a mistyped token. */
+/** A new token with 256 bits of randomness, and the hash to store. */
+export const makeAccessToken: Effect.Effect<{ readonly token: Redacted.Redacted; readonly hash: string }> = Effect.sync(
+  () => {
+    const text = prefix + base62(BigInt(`0x${randomBytes(32).toString("hex")}`), 43)
+    const whole = text + checksum(text)
+    return { token: Redacted.make(whole), hash: hash(whole) }
+  }
+)
+
+/** The hash under which a token is stored; none for what can't be a token, as a mistyped one. */
 export const hashAccessToken = (token: Redacted.Redacted): Option.Option<string> => {
   const text = Redacted.value(token)
-  return form.test(text) && checksum(text.slice(0, -6)) === text.slice(-6)
-    ? Option.some(createHash("sha256").update(text).digest("hex"))
-    : Option.none()
+  return form.test(text) && checksum(text.slice(0, -6)) === text.slice(-6) ? Option.some(hash(text)) : Option.none()
 }

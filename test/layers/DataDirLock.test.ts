@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
-import { DataDir, DataDirInUse, layer } from "../../src/layers/DataDirLock.ts"
+import { DataDir, layer } from "../../src/layers/DataDirLock.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 
 /** Takes the directory for as long as the scope is open. */
@@ -67,7 +67,8 @@ describe("DataDirLock", () => {
       assert.strictEqual(path, dataDir)
 
       const refusal = yield* Effect.flip(Effect.scoped(take(dataDir)))
-      assert.deepStrictEqual(refusal, new DataDirInUse({ path: dataDir }))
+      assert.strictEqual(refusal._tag, "DataDirInUse")
+      assert.include(refusal.message, dataDir)
       assert.include(refusal.message, "ERRAND_DATA_DIR")
 
       yield* Scope.close(first, Exit.void)

@@ -1,0 +1,164 @@
+import { assert, describe, expect, it } from "@effect/vitest"
+import { Effect, type Layer, Option, Redacted, TestClock } from "effect"
+import { Accounts } from "../../src/services/Accounts.ts"
+import { DeviceId, UserId } from "../../src/services/Ids.ts"
+
+const phone = { name: "phone", scopes: ["read", "write"] } as const
+const script = { name: "script", scopes: ["read"] } as const
+
+/** What every Accounts must do. */
+export const accountsContract = <E>(name: string, layer: Layer.Layer<Accounts, E>) => {
+  const test = (title: string, body: Effect.Effect<void, unknown, Accounts>) =>
+    it.effect(title, () => Effect.provide(body, layer))
+
+  describe(name, () => {
+    test(
+      "makes the first login the owner, and every other one a member",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const first = yield* accounts.createToken("alice", phone)
+        const second = yield* accounts.createToken("bob", phone)
+        const again = yield* accounts.createToken("alice", script)
+        assert.strictEqual(first.user.role, "owner")
+        assert.strictEqual(second.user.role, "member")
+        assert.deepStrictEqual(again.user, first.user)
+        assert.deepStrictEqual(yield* accounts.user(first.user.id), Option.some(first.user))
+        assert.deepStrictEqual(yield* accounts.userByLogin("bob"), Option.some(second.user))
+        assert.deepStrictEqual(yield* accounts.userByLogin("carol"), Option.none())
+        assert.deepStrictEqual(yield* accounts.user(UserId.make(`user_${"0".repeat(26)}`)), Option.none())
+      })
+    )
+
+    test(
+      "takes logins for the same that differ in case only",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const first = yield* accounts.createToken("Alice", phone)
+        const second = yield* accounts.createToken("aLICE", phone)
+        assert.deepStrictEqual(second.user, first.user)
+        assert.deepStrictEqual(yield* accounts.userByLogin("alice"), Option.some(first.user))
+      })
+    )
+
+    test(
+      "makes one user of many tokens for a new login at the same time",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const made = yield* Effect.all(
+          Array.from({ length: 20 }, () => accounts.createToken("alice", phone)),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(new Set(made.map(({ user }) => user.id)).size, 1)
+        assert.lengthOf(yield* accounts.devices(Option.none()), 20)
+      })
+    )
+
+    test(
+      "refuses what can't be a login",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        for (const login of ["", "-a", "a-", "a--b", "a b", "a/b", "ä", "a\n", "a".repeat(40)]) {
+          const refusal = yield* Effect.flip(accounts.createToken(login, phone))
+          assert.strictEqual(refusal._tag, "LoginRefused", login)
+        }
+        assert.deepStrictEqual(yield* accounts.devices(Option.none()), [])
+        yield* accounts.createToken("a".repeat(39), phone)
+        yield* accounts.createToken("a-1-B", phone)
+      })
+    )
+
+    test(
+      "knows the bearer of a token, and nobody else",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const { device, token, user } = yield* accounts.createToken("alice", script)
+        const text = Redacted.value(token)
+        assert.match(text, /^errand_pat_[0-9A-Za-z]{49}$/)
+        assert.deepStrictEqual(
+          yield* accounts.authenticate(token),
+          Option.some({ user, deviceId: device.id, scopes: ["read"] })
+        )
+        const wrong = [
+          "",
+          "errand_pat_",
+          text.slice(0, -1),
+          `${text} `,
+          text.toLowerCase(),
+          text.replace("_pat_", "_pet_")
+        ]
+        for (const other of wrong) {
+          assert.deepStrictEqual(yield* accounts.authenticate(Redacted.make(other)), Option.none(), other)
+        }
+      })
+    )
+
+    test(
+      "lists devices without anything secret, for one user or for all",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const alice = yield* accounts.createToken("alice", phone)
+        yield* TestClock.adjust("1 second")
+        const bob = yield* accounts.createToken("bob", script)
+        yield* TestClock.adjust("1 second")
+        const more = yield* accounts.createToken("alice", script)
+        const all = yield* accounts.devices(Option.none())
+        assert.deepStrictEqual(all, [
+          { ...alice.device, login: "alice" },
+          { ...bob.device, login: "bob" },
+          { ...more.device, login: "alice" }
+        ])
+        expect(yield* accounts.devices(Option.some(bob.user.id))).toEqual([{ ...bob.device, login: "bob" }])
+        assert.deepStrictEqual(Object.keys(all[0] ?? {}).toSorted(), [
+          "createdAt",
+          "id",
+          "kind",
+          "lastSeenAt",
+          "login",
+          "name",
+          "revokedAt",
+          "scopes"
+        ])
+      })
+    )
+
+    test(
+      "notes when a device was last seen, once a minute at most",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const { token, user } = yield* accounts.createToken("alice", phone)
+        const lastSeen = Effect.map(accounts.devices(Option.some(user.id)), ([device]) => device?.lastSeenAt)
+        assert.isNull(yield* lastSeen)
+        yield* accounts.authenticate(token)
+        assert.strictEqual(yield* lastSeen, "1970-01-01T00:00:00.000Z")
+        yield* TestClock.adjust("59 seconds")
+        yield* accounts.authenticate(token)
+        assert.strictEqual(yield* lastSeen, "1970-01-01T00:00:00.000Z")
+        yield* TestClock.adjust("1 second")
+        yield* accounts.authenticate(token)
+        assert.strictEqual(yield* lastSeen, "1970-01-01T00:01:00.000Z")
+      })
+    )
+
+    test(
+      "ends a token when its device is revoked, for the owner of the device only",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const alice = yield* accounts.createToken("alice", phone)
+        const bob = yield* accounts.createToken("bob", phone)
+        const missing = DeviceId.make(`device_${"0".repeat(25)}9`)
+        assert.isFalse(yield* accounts.revoke(Option.some(bob.user.id), alice.device.id))
+        assert.isFalse(yield* accounts.revoke(Option.none(), missing))
+        assert.isTrue(Option.isSome(yield* accounts.authenticate(alice.token)))
+
+        yield* TestClock.adjust("1 hour")
+        assert.isTrue(yield* accounts.revoke(Option.some(alice.user.id), alice.device.id))
+        yield* TestClock.adjust("1 hour")
+        assert.isTrue(yield* accounts.revoke(Option.none(), alice.device.id))
+        assert.deepStrictEqual(yield* accounts.authenticate(alice.token), Option.none())
+        assert.isTrue(Option.isSome(yield* accounts.authenticate(bob.token)))
+        const [device] = yield* accounts.devices(Option.some(alice.user.id))
+        assert.strictEqual(device?.revokedAt, "1970-01-01T01:00:00.000Z")
+      })
+    )
+  })
+}
