@@ -1,0 +1,62 @@
+/**
+ * ClaudeClient on the Messages API, through Anthropic's SDK.
+ *
+ * One request for one turn: retries are the caller's. Key and address come from AppConfig alone, not from the variables
+ * and files that the SDK would look into by itself.
+ */
+import Anthropic from "@anthropic-ai/sdk"
+import { Effect, Layer, Option, Redacted, Stream } from "effect"
+import { AppConfig, type Settings } from "../services/AppConfig.ts"
+import { ClaudeClient, ClaudeRejected, type TurnRequest } from "../services/ClaudeClient.ts"
+import { requestBody } from "./anthropic/requestBody.ts"
+import { TurnReader } from "./anthropic/TurnReader.ts"
+
+export const layer: Layer.Layer<ClaudeClient, never, AppConfig> = Layer.effect(
+  ClaudeClient,
+  Effect.map(AppConfig, ({ model }) =>
+    Option.match(model.apiKey, {
+      onNone: () => ClaudeClient.of({ turn: () => Stream.fail(withoutKey), configured: Effect.succeed(false) }),
+      onSome: (key) => {
+        const client = connect(key, model.baseUrl)
+        return ClaudeClient.of({
+          turn: (request) => turn(client, request, model.silenceMs),
+          configured: Effect.succeed(true)
+        })
+      }
+    })
+  )
+)
+
+const withoutKey = new ClaudeRejected({
+  status: 401,
+  type: "authentication_error",
+  detail: "No key for the model is set. Set ANTHROPIC_API_KEY and start the server again."
+})
+
+const connect = (key: Redacted.Redacted, baseUrl: Settings["model"]["baseUrl"]): Anthropic => {
+  const apiKey = Redacted.value(key)
+  return new Anthropic({
+    apiKey,
+    baseURL: Option.getOrElse(baseUrl, () => "https://api.anthropic.com"),
+    // Last word over ANTHROPIC_CUSTOM_HEADERS, which the SDK reads whatever it is given.
+    defaultHeaders: { Authorization: `Bearer ${apiKey}`, "X-Api-Key": null },
+    webhookKey: null,
+    openTelemetry: false,
+    logLevel: "off",
+    maxRetries: 0
+  })
+}
+
+const turn = (client: Anthropic, request: TurnRequest, silenceMs: number) =>
+  Stream.unwrapScoped(
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => new TurnReader((signal) => send(client, request, signal, silenceMs), silenceMs)),
+        (reader) => Effect.sync(() => reader.close())
+      ),
+      (reader) => Stream.repeatEffectChunkOption(reader.next)
+    )
+  ).pipe(Stream.withSpan("ClaudeClient.turn", { attributes: { model: request.model } }))
+
+const send = (client: Anthropic, request: TurnRequest, signal: AbortSignal, timeout: number): Promise<Response> =>
+  client.messages.create(requestBody(request), { signal, timeout }).asResponse()
