@@ -1,0 +1,36 @@
+/** Settings for tests: plain values, with no environment behind them. */
+import { Layer, Option, Redacted } from "effect"
+import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
+
+const settings: Settings = {
+  host: "127.0.0.1",
+  port: 0,
+  publicUrl: Option.none(),
+  dataDir: "/nonexistent",
+  sandbox: {
+    adapter: "process",
+    image: "none",
+    runtime: Option.none(),
+    dockerHost: Option.none(),
+    limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1 },
+    defaultNetwork: "none"
+  },
+  maxRunning: 1,
+  maxRunningPerUser: 1,
+  model: {
+    name: "claude-test",
+    apiKey: Option.some(Redacted.make("sk-test")),
+    baseUrl: Option.none(),
+    script: Option.none(),
+    prices: Option.none(),
+    silenceMs: 60_000
+  },
+  trustedGitHosts: [],
+  allowLocalRepositories: false,
+  secretKey: Option.none(),
+  strict: false,
+  diskFloorBytes: 0
+}
+
+export const modelSettings = (model: Partial<Settings["model"]>): Layer.Layer<AppConfig> =>
+  Layer.succeed(AppConfig, { ...settings, model: { ...settings.model, ...model } })
