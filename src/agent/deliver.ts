@@ -41,6 +41,7 @@ const makeCommit = Effect.fnUntraced(function* (task: Task, closingWords: string
       tree,
       parents: parent === null ? [] : [parent],
       message: commitMessage(task, closingWords),
+      keep: task.id,
       author
     })
     .pipe(Effect.catchTag("PackRefused", ({ detail }) => new TaskFailed({ code: "work_refused", message: detail })))

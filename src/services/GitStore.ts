@@ -97,6 +97,8 @@ export interface CommitSpec {
   readonly tree: CommitId
   readonly parents: ReadonlyArray<CommitId>
   readonly message: string
+  /** The name under which the commit is kept until it is forgotten, as in `receive`. */
+  readonly keep: string
   readonly author: { readonly name: string; readonly email: string }
 }
 
