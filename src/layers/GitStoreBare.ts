@@ -1,0 +1,106 @@
+/**
+ * GitStore on bare repositories in the data directory, with the git of this machine.
+ */
+import type { FileSystem } from "@effect/platform"
+import { Effect, Layer, Schema } from "effect"
+import { join } from "node:path"
+import { AppConfig } from "../services/AppConfig.ts"
+import { GitCredentials } from "../services/GitCredentials.ts"
+import { GitStore, type StoreKey } from "../services/GitStore.ts"
+import { DataDir } from "./DataDirLock.ts"
+import { makeDifferences } from "./git/differences.ts"
+import { environment } from "./git/environment.ts"
+import { makeFetch } from "./git/fetch.ts"
+import { defaultLimits, type Limits } from "./git/limits.ts"
+import { makeObjects } from "./git/objects.ts"
+import { type Git, makeGit } from "./git/process.ts"
+import { makePush } from "./git/push.ts"
+import { makeReceive } from "./git/receive.ts"
+import { makeConnect, type Resolve, resolveBySystem } from "./git/remote.ts"
+import { makeRepositories } from "./git/repositories.ts"
+
+/** There is no git, or one that can't be told which address to connect to. */
+export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", { found: Schema.String }) {
+  override get message() {
+    return `Errand needs git ${oldest.join(".")} or newer on its PATH; ${this.found}.`
+  }
+}
+
+const oldest = [2, 37] as const
+
+const checkVersion = Effect.fnUntraced(function* (git: Git) {
+  const { stdout } = yield* git.run({ args: ["--version"], timeout: "10 seconds", outputLimit: 1024 }).pipe(
+    Effect.catchAllDefect(() => new GitMissing({ found: "none could be started" })),
+    Effect.catchTag("GitStopped", () => new GitMissing({ found: "it did not answer" }))
+  )
+  const text = stdout.toString("utf8").trim()
+  const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number)
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+    return yield* new GitMissing({ found: `found ${text === "" ? "something else" : text}` })
+  }
+})
+
+export interface Options extends Partial<Limits> {
+  /** How names of hosts become addresses; the system's resolver by default. */
+  readonly resolve?: Resolve
+}
+
+const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }: Options) {
+  const config = yield* AppConfig
+  const { path: dataDir } = yield* DataDir
+  const limits = { ...defaultLimits, ...own }
+  const git = makeGit(yield* Effect.orDie(environment))
+  yield* checkVersion(git)
+  const repositories = yield* makeRepositories(git, join(dataDir, "repositories"))
+  const connect = makeConnect({
+    policy: { trustedHosts: config.trustedGitHosts, allowLocal: config.allowLocalRepositories },
+    credentials: yield* GitCredentials,
+    resolve,
+    knownHosts: join(dataDir, "known_hosts")
+  })
+  const fetchRef = yield* makeFetch(git, repositories, limits)
+  const pushCommit = makePush(git, limits)
+  const take = yield* makeReceive(git, repositories, limits)
+  const objects = makeObjects(git, limits)
+  const differences = yield* makeDifferences(git, limits)
+  const at = (key: StoreKey) => repositories.pathOf(key)
+
+  return GitStore.of({
+    fetch: Effect.fn("GitStore.fetch")(function* (key, ref) {
+      const remote = yield* connect(key)
+      const start = yield* fetchRef(remote, at(key), ref)
+      yield* repositories.tidy(at(key))
+      return start
+    }),
+    push: Effect.fn("GitStore.push")(function* (key, target) {
+      const remote = yield* connect(key)
+      yield* pushCommit(remote, at(key), target)
+    }),
+    receive: (key, keep, pack) => take(at(key), keep, pack).pipe(Effect.withSpan("GitStore.receive")),
+    forget: Effect.fn("GitStore.forget")(function* (key, name) {
+      if (!(yield* repositories.exists(at(key)))) return
+      yield* repositories.exclusively(at(key), objects.forget(at(key), name))
+      yield* repositories.tidy(at(key))
+    }),
+    commit: Effect.fn("GitStore.commit")((key, spec) =>
+      repositories.exclusively(at(key), objects.commit(at(key), spec))
+    ),
+    hasCommit: Effect.fn("GitStore.hasCommit")((key, commit) => objects.hasCommit(at(key), commit)),
+    sameTree: Effect.fn("GitStore.sameTree")((key, a, b) => objects.sameTree(at(key), a, b)),
+    readFile: Effect.fn("GitStore.readFile")((key, commit, path, limit) =>
+      objects.readFile(at(key), commit, path, limit)
+    ),
+    pack: (key, want, have) => objects.pack(at(key), want, have),
+    diff: Effect.fn("GitStore.diff")((key, base, head) => differences.diff(at(key), base, head)),
+    fileDiff: Effect.fn("GitStore.fileDiff")((key, base, head, id) => differences.fileDiff(at(key), base, head, id)),
+    patch: (key, base, head) => differences.patch(at(key), base, head)
+  })
+})
+
+/** With other limits, or another resolver, than a server has. */
+export const layerWith = (
+  options: Options
+): Layer.Layer<GitStore, GitMissing, AppConfig | DataDir | FileSystem.FileSystem | GitCredentials> =>
+  Layer.scoped(GitStore, make(options))
+
+export const layer = layerWith({})

@@ -1,0 +1,43 @@
+/** How much time, space and output git on the host may take. Times are of one command, sizes are bytes. */
+import type { Duration } from "effect"
+
+export interface Limits {
+  /** Asking a remote for its refs. */
+  readonly contactTime: Duration.DurationInput
+  /** A whole fetch or push. */
+  readonly transferTime: Duration.DurationInput
+  /** The largest pack that is taken from a remote. */
+  readonly fetchBytes: number
+  /** The largest pack that is taken from a sandbox. */
+  readonly receiveBytes: number
+  readonly receiveTime: Duration.DurationInput
+  /** Packs from sandboxes that are checked at the same moment. */
+  readonly receivers: number
+  /** Reading from the store; for patches and packs each wait for the next bytes. */
+  readonly readTime: Duration.DurationInput
+  readonly streamTime: Duration.DurationInput
+  readonly diffFiles: number
+  readonly diffBytes: number
+  /** Lines of one file's hunks. */
+  readonly hunkLines: number
+  readonly hunkBytes: number
+  readonly patchBytes: number
+}
+
+const MiB = 2 ** 20
+
+export const defaultLimits: Limits = {
+  contactTime: "1 minute",
+  transferTime: "15 minutes",
+  fetchBytes: 8192 * MiB,
+  receiveBytes: 512 * MiB,
+  receiveTime: "1 minute",
+  receivers: 4,
+  readTime: "10 seconds",
+  streamTime: "30 seconds",
+  diffFiles: 3000,
+  diffBytes: 20_000_000,
+  hunkLines: 5000,
+  hunkBytes: 2_000_000,
+  patchBytes: 50_000_000
+}

@@ -1,0 +1,127 @@
+/**
+ * Commits of the store: making, finding, comparing, reading and packing them.
+ */
+import { Clock, Effect, Option, Stream } from "effect"
+import { type CommitSpec, PackRefused, RemoteFailed } from "../../services/GitStore.ts"
+import { CommitId } from "../../services/Ids.ts"
+import { safe, settings } from "./environment.ts"
+import { cleanLine, complaint } from "./failures.ts"
+import type { Limits } from "./limits.ts"
+import type { Git, GitCall } from "./process.ts"
+import { isKeepName, keepRef } from "./repositories.ts"
+
+/** The tree of nothing at all, which git knows without having it. */
+export const emptyTree = (like: CommitId) =>
+  like.length === 64
+    ? "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
+    : "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+/** What git reports of a read that failed, as the refusal that callers know. */
+export const unreadable = (stderr: string) => new PackRefused({ detail: complaint(stderr) })
+
+/** Reads are never waited for longer than this, whatever a repository holds. */
+export const tooLong = () => new PackRefused({ detail: "reading the repository took too long" })
+
+export const makeObjects = (git: Git, limits: Limits) => {
+  const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
+    git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
+
+  const hasCommit = (path: string, commit: CommitId) =>
+    ask(path, ["cat-file", "-e", `${commit}^{commit}`]).pipe(
+      Effect.map(({ exitCode }) => exitCode === 0),
+      Effect.orElseSucceed(() => false)
+    )
+
+  const sameTree = (path: string, a: CommitId, b: CommitId) =>
+    ask(path, ["rev-parse", `${a}^{tree}`, `${b}^{tree}`]).pipe(
+      Effect.map(({ exitCode, stdout }) => {
+        const [one, other] = stdout.toString("utf8").split("\n")
+        return exitCode === 0 && one === other
+      }),
+      Effect.orElseSucceed(() => false)
+    )
+
+  const commit = Effect.fnUntraced(
+    function* (path: string, { author, keep, message, parents, tree }: CommitSpec) {
+      if (!isKeepName(keep)) return yield* Effect.dieMessage(`${keep} can't name what is kept`)
+      const seconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const made = yield* ask(path, ["commit-tree", ...parents.flatMap((parent) => ["-p", parent]), `${tree}^{tree}`], {
+        input: message.replaceAll("\0", ""),
+        env: identity(author, seconds)
+      })
+      if (made.exitCode !== 0) return yield* unreadable(made.stderr)
+      const id = CommitId.make(made.stdout.toString("utf8").trim())
+      const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id])
+      if (kept.exitCode !== 0) return yield* unreadable(kept.stderr)
+      return id
+    },
+    Effect.catchTag("GitStopped", tooLong)
+  )
+
+  /** A path names a regular file when the tree has exactly it, as a file and not as a link. */
+  const readFile = Effect.fnUntraced(
+    function* (path: string, commit: CommitId, file: string, limit: number) {
+      const listed = yield* ask(path, ["ls-tree", "-z", "--full-tree", "--end-of-options", commit, "--", file])
+      const entry = /^100(?:644|755) blob (?<id>[0-9a-f]+)\t(?<name>[^\0]*)\0$/.exec(
+        listed.stdout.toString("utf8")
+      )?.groups
+      if (listed.exitCode !== 0 || entry?.["id"] === undefined || entry["name"] !== file)
+        return Option.none<Uint8Array>()
+      const blob = yield* ask(path, ["cat-file", "blob", entry["id"]], { outputLimit: limit, atLimit: "cut" })
+      return blob.cut || blob.exitCode === 0 ? Option.some<Uint8Array>(blob.stdout) : Option.none<Uint8Array>()
+    },
+    Effect.orElseSucceed(() => Option.none<Uint8Array>())
+  )
+
+  /** Deltas are reused but not looked for: the pack goes to the same machine, and time is dearer than bytes. */
+  const pack = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) =>
+    git
+      .stream({
+        repository: path,
+        args: [
+          ...safe,
+          ...settings({ "pack.window": 0, "pack.compression": 1 }),
+          "pack-objects",
+          "--revs",
+          "--stdout",
+          "--quiet",
+          "--thin",
+          "--delta-base-offset"
+        ],
+        input: [...want, ...have.map((commit) => `^${commit}`)].map((line) => `${line}\n`).join(""),
+        timeout: limits.transferTime,
+        outputLimit: Number.POSITIVE_INFINITY
+      })
+      .pipe(
+        Stream.mapError((error) => new RemoteFailed({ reason: "other", retryable: false, detail: packFailure(error) }))
+      )
+
+  /** Every ref under a name, and the ref of the name itself; git takes a pattern for a whole path or a folder. */
+  const forget = Effect.fnUntraced(function* (path: string, name: string) {
+    if (!isKeepName(name)) return
+    const listed = yield* ask(path, ["for-each-ref", "--format=delete %(refname)", keepRef(name)], {
+      outputLimit: 20_000_000
+    })
+    if (listed.stdout.length > 0) yield* ask(path, ["update-ref", "--stdin"], { input: listed.stdout.toString("utf8") })
+  }, Effect.orDie)
+
+  return { hasCommit, sameTree, commit, readFile, pack, forget }
+}
+
+const packFailure = (error: { readonly _tag: string; readonly stderr?: string }) =>
+  error._tag === "GitFailed"
+    ? `the store could not be read (${complaint(error.stderr ?? "")})`
+    : "the store could not be read in time"
+
+const identity = ({ email, name }: CommitSpec["author"], seconds: number) => {
+  const date = `${seconds} +0000`
+  const person = { name: cleanLine(name) || "Errand", email: cleanLine(email) }
+  return {
+    GIT_AUTHOR_NAME: person.name,
+    GIT_AUTHOR_EMAIL: person.email,
+    GIT_AUTHOR_DATE: date,
+    GIT_COMMITTER_NAME: person.name,
+    GIT_COMMITTER_EMAIL: person.email,
+    GIT_COMMITTER_DATE: date
+  }
+}

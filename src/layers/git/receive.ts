@@ -1,0 +1,108 @@
+/**
+ * Taking objects from a sandbox: git's own receiving end, which keeps them apart until they have passed every check and
+ * moves them over together with the ref.
+ */
+import { Effect, Stream } from "effect"
+import { PackRefused } from "../../services/GitStore.ts"
+import type { CommitId } from "../../services/Ids.ts"
+import { safe, settings } from "./environment.ts"
+import { cleanLine, complaint } from "./failures.ts"
+import type { Limits } from "./limits.ts"
+import type { Git } from "./process.ts"
+import { isKeepName, keepRef, type Repositories } from "./repositories.ts"
+
+export interface Keep {
+  readonly name: string
+  readonly commit: CommitId
+  readonly expected: CommitId | null
+}
+
+const MiB = 2 ** 20
+
+/** Memory of each process that looks at the objects; files beyond `core.bigFileThreshold` pass through without being held. */
+const memory = 1024 * MiB
+
+const receiving = (limits: Limits) => [
+  ...safe,
+  ...settings({
+    "receive.autogc": false,
+    "receive.fsckObjects": true,
+    "receive.maxInputSize": limits.receiveBytes,
+    "receive.denyDeletes": true
+  }),
+  "receive-pack",
+  "--stateless-rpc"
+]
+
+const packetLine = (text: string) => `${(Buffer.byteLength(text) + 4).toString(16).padStart(4, "0")}${text}`
+
+const command = (ref: string, { commit, expected }: Keep) => {
+  const format = commit.length === 64 ? "sha256" : "sha1"
+  const before = expected ?? "0".repeat(commit.length)
+  return Buffer.from(`${packetLine(`${before} ${commit} ${ref}\0 report-status quiet object-format=${format}`)}0000`)
+}
+
+/** The part of a stream that fits; more than that is a failure. */
+const bounded =
+  (limit: number) =>
+  <E>(pack: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E | PackRefused> =>
+    Stream.mapAccumEffect(pack, 0, (before, chunk) => {
+      const bytes = before + chunk.length
+      return bytes > limit
+        ? new PackRefused({ detail: `the pack is larger than ${Math.floor(limit / MiB)} MiB` })
+        : Effect.succeed([bytes, chunk] as const)
+    })
+
+/** What git's report says of our ref: nothing when it was taken, else why not. */
+const objection = (report: string, ref: string): string | undefined => {
+  if (report.includes(`ok ${ref}\n`)) return undefined
+  const unpack = /unpack (?!ok\n)([^\n]*)/.exec(report)?.[1]
+  return unpack ?? /ng \S+ ([^\n]*)/.exec(report)?.[1] ?? "git gave no report"
+}
+
+export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: Repositories, limits: Limits) {
+  const places = yield* Effect.makeSemaphore(limits.receivers)
+
+  /** Whether an earlier attempt, whose answer was lost, has already put the ref where it should be. */
+  const arrived = (path: string, ref: string, commit: CommitId) =>
+    git
+      .run({
+        repository: path,
+        args: ["rev-parse", "--verify", "--quiet", ref],
+        timeout: limits.readTime,
+        outputLimit: 1024
+      })
+      .pipe(
+        Effect.map(({ stdout }) => stdout.toString("utf8").trim() === commit),
+        Effect.orElseSucceed(() => false)
+      )
+
+  return Effect.fnUntraced(
+    function* <E>(path: string, keep: Keep, pack: Stream.Stream<Uint8Array, E>) {
+      if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
+      const ref = keepRef(`${keep.name}/checkpoint`)
+      const { exitCode, stderr, stdout } = yield* git
+        .run({
+          repository: path,
+          args: [...receiving(limits), path],
+          input: Stream.concat(Stream.succeed<Uint8Array>(command(ref, keep)), bounded(limits.receiveBytes)(pack)),
+          timeout: limits.receiveTime,
+          outputLimit: 65_536,
+          rlimits: { memory, file: limits.receiveBytes }
+        })
+        .pipe(
+          places.withPermits(1),
+          Effect.catchTag("GitStopped", () => new PackRefused({ detail: "checking the pack took too long" })),
+          Effect.onError(() => repositories.sweep(path))
+        )
+      const objected = objection(stdout.toString("utf8"), ref)
+      if (objected === undefined) return
+      if (yield* arrived(path, ref, keep.commit)) return
+      yield* repositories.sweep(path)
+      const words = complaint(stderr)
+      const detail = words === "" ? cleanLine(objected) : `${cleanLine(objected)} (${words})`
+      return yield* new PackRefused({ detail: exitCode > 128 ? `${detail}; git was stopped` : detail })
+    },
+    (effect, path) => repositories.exclusively(path, effect)
+  )
+})
