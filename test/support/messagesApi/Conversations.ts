@@ -26,6 +26,8 @@ export interface MessagesApiOptions {
   /** Shorter prefixes are not cached. */
   readonly minimumCacheTokens?: number
   readonly keepBodies?: boolean
+  /** Sees every event right after it went out. It must return at once. */
+  readonly onEvent?: (record: RecordedRequest, event: WireEvent) => void
 }
 
 export interface RecordedRequest {
@@ -190,6 +192,7 @@ export class Conversations {
     if (event.type === "message_start") record.usage = usageOf(event.message.usage)
     if (event.type === "message_delta") record.usage = usageOf(event.usage)
     if (event.type === "message_stop") record.outcome = "answered"
+    this.#options.onEvent?.(record, event)
   }
 
   /** For who runs this as another process: the records without bodies; `DELETE` forgets them. */

@@ -1,0 +1,58 @@
+/** One round of one side, in a process that was just started. */
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Model } from "./Model.ts"
+import { delaysOf, gapsOf, runPhase, stepsPerSecond, turnsOf } from "./phase.ts"
+import { peakMb, resetPeak, residentMb } from "./procfs.ts"
+import { stepsPrompt, typingPrompt } from "./script.ts"
+import { settings } from "./settings.ts"
+import type { Side } from "./Side.ts"
+import { mean, percentile, sum } from "./statistics.ts"
+
+/** The figures of one side in one round. */
+export type Figures = Awaited<ReturnType<typeof runRound>>
+export type FigureName = keyof Figures
+
+/** Idle, a first task, a second one (whose figures count: a server is warm), a text as it is typed, many tasks at once. */
+export const runRound = async (model: Model, side: Side, name: string) => {
+  const { crowd, crowdSteps, idleMs, steps } = settings
+  await sleep(idleMs)
+  const idleMb = residentMb(side.pid)
+  const first = await runPhase(model, side, `${name}-first`, [stepsPrompt(steps)], steps)
+  const task = await runPhase(model, side, `${name}-task`, [stepsPrompt(steps)], steps)
+  const typing = await runPhase(model, side, `${name}-typing`, [typingPrompt], 0)
+  resetPeak(side.pid)
+  const prompts = Array.from({ length: crowd }, () => stepsPrompt(crowdSteps))
+  const many = await runPhase(model, side, `${name}-crowd`, prompts, crowdSteps)
+  const peak = peakMb(side.pid)
+
+  const turns = turnsOf(task)
+  const sizes = turns.map(({ requestBytes }) => requestBytes)
+  const gaps = gapsOf(task, "run_command", "write_file")
+  const delays = delaysOf(typing)
+  return {
+    gapMs: percentile(gaps, 0.5),
+    gapP90Ms: percentile(gaps, 0.9),
+    gapAfterCommandMs: percentile(gapsOf(task, "run_command"), 0.5),
+    gapAfterEditMs: percentile(gapsOf(task, "write_file"), 0.5),
+    firstGapMs: percentile(gapsOf(first, "run_command", "write_file"), 0.5),
+    cpuMs: task.cpuMs / steps,
+    firstCpuMs: first.cpuMs / steps,
+    wholeCpuMs: task.wholeCpuMs / steps,
+    engineCpuMs: task.engineCpuMs / steps,
+    modelCpuMs: task.modelCpuMs / steps,
+    taskSeconds: task.seconds,
+    crowdStepsPerSecond: stepsPerSecond(many),
+    crowdSeconds: many.seconds,
+    crowdCpuMs: many.cpuMs / (crowd * crowdSteps),
+    peakMb: peak,
+    idleMb,
+    startMs: side.startMs,
+    firstAnswerMs: (turnsOf(first)[0]?.answeredAt ?? Number.NaN) - first.submittedAt,
+    textP50Ms: percentile(delays, 0.5),
+    textP99Ms: percentile(delays, 0.99),
+    promptBytes: mean(sizes),
+    promptGrowth: ((sizes.at(-1) ?? Number.NaN) - (sizes[0] ?? Number.NaN)) / (sizes.length - 1),
+    promptTotal: sum(sizes),
+    cachedPercent: (sum(turns.map((turn) => turn.cachedTokens)) / sum(turns.map((turn) => turn.promptTokens))) * 100
+  }
+}
