@@ -29,14 +29,21 @@ export const toolOf = (step: number, steps: number): string | undefined =>
 const call = (step: number) =>
   step % editEvery === 0
     ? { name: "write_file", input: { path: editedFile, content: fileAfter(step) } }
-    : { name: "run_command", input: { command: `echo "step ${step}: nothing is wrong"` } }
+    : { name: "run_command", input: { command: `echo "${finding(step)}"` } }
+
+const finding = (step: number) => `step ${step}: nothing is wrong`
+
+/** What the tool of a step must answer, on both sides; otherwise the conversation breaks off. */
+const resultOf = (step: number) =>
+  step % editEvery === 0 ? `Wrote ${Buffer.byteLength(fileAfter(step))} bytes to ${editedFile}.` : finding(step)
 
 const task = (steps: number) => [
   ...Array.from({ length: steps }, (_, index) => ({
     text: `Step ${index + 1}: I look at how things stand now, and then I go on with the next part of the work.`,
-    tools: [call(index + 1)]
+    tools: [call(index + 1)],
+    ...(index > 0 && { when: { toolResult: resultOf(index) } })
   })),
-  { text: `All ${steps} steps are done, and ${editedFile} says so.` }
+  { text: `All ${steps} steps are done, and ${editedFile} says so.`, when: { toolResult: resultOf(steps) } }
 ]
 
 const sentence = "This text is written at the pace of a model so that its way to the reader can be timed. "
