@@ -39,7 +39,10 @@ const take = Effect.fnUntraced(
     const store = yield* GitStore
     const task = yield* run.task
     const parent = lastSaved(task)
-    const taken = yield* snapshot(sandbox, { parent })
+    const base = task.baseCommit
+    const whole = [parent, base].filter((commit) => commit !== null)
+    const pack = whole.length === 0 ? null : store.pack(key, whole, [])
+    const taken = yield* snapshot(sandbox, { parent, origin: { branch: task.branch, base, pack } })
     if (Option.isNone(taken)) return Option.none<TaskChange>()
     const { additions, commit, deletions, files } = taken.value
     const kept = yield* Ref.get(last)
