@@ -3,6 +3,7 @@
  */
 import { Option } from "effect"
 import type { TokenCounts, TurnRequest } from "../services/ClaudeClient.ts"
+import type { ContentBlock } from "../services/Message.ts"
 import type { Price } from "../services/Pricing.ts"
 import type { Task } from "../services/Task.ts"
 
@@ -28,6 +29,8 @@ export interface RequestSize {
 }
 
 export const inputBound = (size: RequestSize): number => size.knownTokens + Math.ceil(size.newBytes / bytesPerToken)
+
+export const contentBytes = (content: ReadonlyArray<ContentBlock>): number => Buffer.byteLength(JSON.stringify(content))
 
 export const requestBytes = (request: Pick<TurnRequest, "system" | "tools" | "messages">): number =>
   Buffer.byteLength(JSON.stringify([request.system, request.tools, request.messages]))

@@ -73,7 +73,7 @@ const timed = Effect.fnUntraced(function* (
       ? Effect.succeed(
           failure(`The input of ${call.name} is not whole, valid JSON, so nothing was run. Send it again.`)
         )
-      : interruptible(run, perform(run, sandbox, call))
+      : perform(run, sandbox, call)
   )
   return {
     change: TaskChange.ToolFinished({
@@ -88,7 +88,7 @@ const timed = Effect.fnUntraced(function* (
   }
 })
 
-/** A request to interrupt that came before the tool began is not meant for it. */
+/** A request to interrupt that came before the tool began is not meant for it; waiting for a person is not interrupted. */
 const interruptible = <E, R>(run: TaskRun, tool: Effect.Effect<ToolOutcome, E, R>) =>
   Queue.takeAll(run.interrupts).pipe(
     Effect.zipRight(
@@ -109,7 +109,7 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
   const { id } = yield* run.task
   const decoder = new TextDecoder()
   let offset = 0
-  return yield* runTool(sandbox, call.name, call.input, (chunk) =>
+  const tool = runTool(sandbox, call.name, call.input, (chunk) =>
     Effect.suspend(() => {
       const text = decoder.decode(chunk, { stream: true })
       const preview = bus.preview({ stream: taskStream(id), item: call.id, offset, text })
@@ -117,6 +117,7 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
       return text === "" ? Effect.void : preview
     })
   )
+  return yield* interruptible(run, tool)
 })
 
 const ask = (run: TaskRun, call: ToolUseBlock) =>

@@ -97,7 +97,7 @@ const plan = Effect.fnUntraced(function* (
   const size =
     progress.knownTokens === 0
       ? { knownTokens: 0, newBytes: Limits.requestBytes(request) }
-      : { knownTokens: progress.knownTokens, newBytes: Buffer.byteLength(JSON.stringify(content)) }
+      : { knownTokens: progress.knownTokens, newBytes: Limits.contentBytes(content) }
   const left = task.limits.maxCostUsd - task.usage.costUsd
   const maxTokens = Limits.affordableTokens(price.value, left, Limits.inputBound(size))
   if (Option.isNone(maxTokens)) return yield* new TaskPaused({ reason: "budget_reached" })
