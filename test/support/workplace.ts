@@ -1,5 +1,5 @@
 /** A store with one repository in it, and sandboxes of the `process` adapter to work on it. */
-import { Effect, Layer, Option, type Scope } from "effect"
+import { Effect, Layer, Logger, LogLevel, Option, type Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,7 +11,10 @@ import { Sandbox, type SandboxHandle } from "../../src/services/Sandbox.ts"
 import { commitFiles, type FileSpec, makeBare } from "./gitRepository.ts"
 import { gitStoreLayer, owner } from "./gitStore.ts"
 
-export const workplaceLayer = SandboxProcess.layer.pipe(Layer.provideMerge(gitStoreLayer({ allowLocal: true })))
+export const workplaceLayer = SandboxProcess.layer.pipe(
+  Layer.provideMerge(gitStoreLayer({ allowLocal: true })),
+  Layer.provideMerge(Logger.minimumLogLevel(LogLevel.Warning))
+)
 
 export const branch = "errand/some-words-1a2b"
 
@@ -68,7 +71,12 @@ export const sh = ({ handle }: Pick<Workplace, "handle">, script: string) =>
   Effect.gen(function* () {
     const result = yield* handle.run({
       argv: ["sh", "-c", script],
-      env: { GIT_AUTHOR_NAME: "root", GIT_AUTHOR_EMAIL: "root@localhost" },
+      env: {
+        GIT_AUTHOR_NAME: "root",
+        GIT_AUTHOR_EMAIL: "root@localhost",
+        GIT_COMMITTER_NAME: "root",
+        GIT_COMMITTER_EMAIL: "root@localhost"
+      },
       timeoutMs: 20_000,
       outputLimit: 100_000
     })
