@@ -48,13 +48,13 @@ const connect = (key: Redacted.Redacted, baseUrl: Settings["model"]["baseUrl"]):
 }
 
 const turn = (client: Anthropic, request: TurnRequest, silenceMs: number) =>
-  Stream.unwrapScoped(
+  Stream.fromPull(
     Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => new TurnReader((signal) => send(client, request, signal, silenceMs), silenceMs)),
         (reader) => Effect.sync(() => reader.close())
       ),
-      (reader) => Stream.repeatEffectChunkOption(reader.next)
+      (reader) => reader.next
     )
   ).pipe(Stream.withSpan("ClaudeClient.turn", { attributes: { model: request.model } }))
 

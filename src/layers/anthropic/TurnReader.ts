@@ -5,11 +5,11 @@
  * and what they tell is handed over in batches: the first at once, the next ones at most every 25 ms.
  */
 // @effect-diagnostics asyncFunction:off newPromise:off globalDate:off globalTimers:off: the hot path has no Effect in it.
-import { type AnyEvent, makeParser } from "@effect/experimental/Sse"
 import { Chunk, Effect, Option } from "effect"
 import type { ClaudeError, ClaudeStreamBroken, TurnEvent } from "../../services/ClaudeClient.ts"
 import { brokenOff, fromThrown, noAnswer } from "./failure.ts"
 import { IncomingAnswer, MalformedAnswer, type WireEvent } from "./IncomingAnswer.ts"
+import { SseParser } from "./SseParser.ts"
 
 /** Effect's pull of a stream: a batch, or why there is none any more (`None`: the answer is whole). */
 export type Batch = Effect.Effect<Chunk.Chunk<TurnEvent>, Option.Option<ClaudeError>>
@@ -19,7 +19,7 @@ const batchMs = 25
 const highWater = 64 * 1024
 /** Bytes of one answer, and characters of one event in it: far beyond what a model writes. */
 const longestAnswer = 64 * 1024 * 1024
-const longestEvent = 16 * 1024 * 1024
+const longestEvent = 4 * 1024 * 1024
 /** A finished answer may end its connection in peace, so that the next request finds it open. */
 const lingerMs = 1_000
 
@@ -68,6 +68,8 @@ export class TurnReader {
       const response = await send(this.#abort.signal)
       await this.#read(response)
     } catch (thrown) {
+      // What an abort or a finished answer brings about tells nothing new.
+      if (this.#stage === "finished" || this.#stage === "over") return
       if (this.#stage === "asked") this.#fail(fromThrown(thrown, Date.now()))
       else if (thrown instanceof MalformedAnswer) this.#break("malformed", thrown.message)
       else this.#break("cut", "the connection was lost")
@@ -82,28 +84,28 @@ export class TurnReader {
     }
     const reader = response.body.getReader()
     const decoder = new TextDecoder()
-    const parser = makeParser((event) => this.#take(event), { maxEventSize: longestEvent })
+    const parser = new SseParser(longestEvent, (name, data) => this.#take(name, data))
     let bytes = 0
     for (;;) {
       const { done, value } = await reader.read()
       if (done) break
       bytes += value.length
-      const tooLarge = parser.feed(decoder.decode(value, { stream: true }))
-      if (tooLarge !== undefined || bytes > longestAnswer) throw new MalformedAnswer("it is too long")
+      const fits = parser.feed(decoder.decode(value, { stream: true }))
+      if (!fits || bytes > longestAnswer) throw new MalformedAnswer("it is too long")
       this.#offer()
       this.#silence.refresh()
       if (this.#readyCharacters > highWater) await this.#caughtUp()
     }
     clearTimeout(this.#linger)
-    this.#break("cut", "it ended too early")
+    if (this.#stage === "answering") this.#break("cut", "it ended too early")
   }
 
-  #take(event: AnyEvent) {
-    if (event._tag !== "Event" || this.#stage !== "answering") return
-    const data = parse(event.data)
-    if (event.event === "error" || data?.type === "error") return this.#break("error_event", reasonOf(data))
-    if (data === undefined) throw new MalformedAnswer("an event is not JSON")
-    const news = accept(this.#answer, data)
+  #take(name: string, data: string) {
+    if (this.#stage !== "answering") return
+    const event = parse(data)
+    if (name === "error" || event?.type === "error") return this.#break("error_event", reasonOf(event))
+    if (event === undefined) throw new MalformedAnswer("an event is not JSON")
+    const news = accept(this.#answer, event)
     if (news === undefined) return
     this.#add(news)
     if (news._tag !== "Finished") return
@@ -173,9 +175,7 @@ export class TurnReader {
     this.#fail(brokenOff(reason, this.#answer.partial, why))
   }
 
-  /** The first end counts: what an abort brings about afterwards tells nothing new. */
   #fail(error: ClaudeError) {
-    if (this.#stage === "finished" || this.#stage === "over") return
     this.#over(Effect.fail(Option.some(error)))
     this.#offer()
   }
