@@ -111,6 +111,7 @@ export const layer = Layer.effect(
           lastSeenAt: null,
           revokedAt: null
         }
+        const scopesText = yield* Effect.orDie(Schema.encode(Scopes)(device.scopes))
         const user = yield* transaction.run(
           Effect.tap(findOrAddUser(login), (owner) =>
             Effect.orDie(
@@ -119,7 +120,7 @@ export const layer = Layer.effect(
                 user_id: owner.id,
                 name,
                 kind: device.kind,
-                scopes: JSON.stringify(device.scopes),
+                scopes: scopesText,
                 token_hash: hash,
                 created_at: device.createdAt
               })}`

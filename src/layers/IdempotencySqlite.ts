@@ -13,10 +13,12 @@ import { Transaction } from "../services/Transaction.ts"
 import { cleanUpEvery, keptFor } from "./idempotencyRules.ts"
 import { ago, now } from "./timestamp.ts"
 
+const Headers = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
+
 const Row = Schema.Struct({
   fingerprint: Schema.String,
   status: Schema.Int,
-  headers: Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String })),
+  headers: Headers,
   body: Schema.String
 })
 
@@ -43,7 +45,7 @@ export const layer = Layer.scoped(
         fingerprint: request.fingerprint,
         created_at: yield* now,
         status: answer.status,
-        headers: JSON.stringify(answer.headers),
+        headers: yield* Schema.encode(Headers)(answer.headers),
         body: answer.body
       })}`
     }, Effect.orDie)

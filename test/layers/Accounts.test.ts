@@ -6,6 +6,7 @@ import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
 import { hashAccessToken, makeAccessToken } from "../../src/layers/accessToken.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
+import { StorageFull, Transaction } from "../../src/services/Transaction.ts"
 import { accountsContract } from "../support/accountsContract.ts"
 import { eventsSqlite } from "../support/storageLayers.ts"
 
@@ -23,6 +24,24 @@ describe("AccountsSqlite", () => {
       const stored = JSON.stringify(yield* sql`SELECT * FROM users, devices`)
       assert.include(stored, Option.getOrThrow(hashAccessToken(token)))
       assert.notInclude(stored, Redacted.value(token).slice("errand_pat_".length, -6))
+    }).pipe(Effect.provide(onSqlite))
+  )
+})
+
+describe("AccountsSqlite on a full disk", () => {
+  const fullDisk = Layer.succeed(Transaction, { run: () => new StorageFull(), afterCommit: (effect) => effect })
+
+  it.effect("still knows the bearer of a token, and makes no new one", () =>
+    Effect.gen(function* () {
+      const { token, user } = yield* (yield* Accounts).createToken("alice", { name: "phone", scopes: [] })
+      yield* Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const principal = yield* accounts.authenticate(token)
+        assert.deepStrictEqual(Option.getOrThrow(principal).user, user)
+        const failure = yield* Effect.flip(accounts.createToken("bob", { name: "phone", scopes: [] }))
+        assert.strictEqual(failure._tag, "StorageFull")
+        assert.lengthOf(yield* accounts.devices(Option.none()), 1)
+      }).pipe(Effect.provide(AccountsSqlite.layer.pipe(Layer.provide([fullDisk, IdsCounter.layer]))))
     }).pipe(Effect.provide(onSqlite))
   )
 })

@@ -4,7 +4,7 @@
  * Choosing a task, its lease and the start of its run are one transaction. Whoever waits for a task looks, then sleeps
  * until somebody says that something changed or until the clock alone changes something, then looks again.
  */
-import { Array, Deferred, Duration, Effect, Option, Ref, Schedule } from "effect"
+import { Array, Data, Deferred, Duration, Effect, Option, Ref, Schedule } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { Ids, type TaskId, type UserId } from "../../services/Ids.ts"
 import type { Timestamp } from "../../services/Task.ts"
@@ -15,7 +15,8 @@ import { Transaction } from "../../services/Transaction.ts"
 import { fromNow, now } from "../timestamp.ts"
 import { expire, recover, recoverAfter, start } from "./decisions.ts"
 import type { LeaseStore, StoredLease } from "./LeaseStore.ts"
-import { inOrder, isOverdue, nextMoment, nextToStart, type QueuedTask } from "./queueOrder.ts"
+import { makePositions } from "./makePositions.ts"
+import { isOverdue, nextMoment, nextToStart, type QueuedTask } from "./queueOrder.ts"
 
 /** How long a lease holds without being renewed. */
 const leaseTime = Duration.seconds(30)
@@ -23,13 +24,15 @@ const renewal = Schedule.spaced(Duration.times(leaseTime, 1 / 3))
 /** How long to wait when nothing can be stored. */
 const storagePause = Duration.seconds(2)
 
-/** What a look into the queue gives: a lease, nothing before something changes or this time has passed, or another look. */
-type Look =
-  | { readonly _tag: "Leased"; readonly lease: StoredLease; readonly task: Lease["task"] }
-  | { readonly _tag: "Wait"; readonly duration: Duration.Duration }
-  | { readonly _tag: "Again" }
+/** What a look into the queue gives: a lease, nothing until something changes or the time is up, or another look. */
+type Look = Data.TaggedEnum<{
+  Leased: { readonly lease: StoredLease; readonly task: Lease["task"] }
+  Wait: { readonly duration: Duration.Duration }
+  Again: {}
+}>
+const Look = Data.taggedEnum<Look>()
 
-const countByOwner = (leases: ReadonlyArray<StoredLease>): ReadonlyMap<UserId, number> => {
+const slotsOf = (leases: ReadonlyArray<StoredLease>): ReadonlyMap<UserId, number> => {
   const counts = new Map<UserId, number>()
   for (const { owner } of leases) counts.set(owner, (counts.get(owner) ?? 0) + 1)
   return counts
@@ -51,6 +54,13 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
   const held = new Set<StoredLease>()
   const served = new Map<UserId, number>()
   let starts = 0
+
+  const positions = yield* makePositions(
+    Effect.all({
+      queued: store.queued,
+      shares: Effect.map(store.leases, (leases) => ({ slots: slotsOf(leases), served }))
+    })
+  )
 
   const wake = Deferred.make<void>().pipe(
     Effect.flatMap((next) => Ref.getAndSet(signal, next)),
@@ -77,32 +87,32 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
 
   const begin = Effect.fnUntraced(function* (next: QueuedTask) {
     const task = yield* change(next.id, start)
-    if (Option.isNone(task) || task.value.status !== "running") return { _tag: "Again" } satisfies Look
+    if (Option.isNone(task) || task.value.status !== "running") return Look.Again()
     const { id: taskId, owner, runNumber: run } = task.value
     const lease: StoredLease = { taskId, owner, run, worker, until: yield* fromNow(leaseTime) }
     yield* store.add(lease)
     served.set(owner, ++starts)
-    return { _tag: "Leased", lease, task: task.value } satisfies Look
+    return Look.Leased({ lease, task: task.value })
   })
 
   const look = Effect.gen(function* () {
     const leases = yield* store.leases
-    if (leases.length >= maxRunning) return { _tag: "Wait", duration: leaseTime } satisfies Look
+    if (leases.length >= maxRunning) return Look.Wait({ duration: leaseTime })
     const at = yield* now
     const queued = yield* store.queued
     yield* expireOverdue(queued, at)
     const leased = new Set(leases.map((lease) => lease.taskId))
     const free = queued.filter((task) => !leased.has(task.id) && !isOverdue(task, at))
-    const next = nextToStart(free, { slots: countByOwner(leases), served }, at, maxRunningPerUser)
+    const next = nextToStart(free, { slots: slotsOf(leases), served }, at, maxRunningPerUser)
     if (Option.isSome(next)) return yield* begin(next.value)
-    return { _tag: "Wait", duration: pauseBefore(nextMoment(free, at), at) } satisfies Look
+    return Look.Wait({ duration: pauseBefore(nextMoment(free, at), at) })
   }).pipe(
     transaction.run,
     Effect.catchAllCause((cause) =>
-      Effect.as(Effect.logWarning("The queue can't start a task now; it tries again.", cause), {
-        _tag: "Wait",
-        duration: storagePause
-      } satisfies Look)
+      Effect.as(
+        Effect.logWarning("The queue can't start a task now; it tries again.", cause),
+        Look.Wait({ duration: storagePause })
+      )
     )
   )
 
@@ -113,6 +123,7 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
     },
     // The lease then ends by itself, because nobody renews it any more.
     Effect.catchAllCause((cause) => Effect.logWarning("A lease could not be given back.", cause)),
+    Effect.zipRight(positions.forget),
     Effect.zipRight(wake)
   )
 
@@ -127,8 +138,9 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
           yield* Effect.addFinalizer(() => release(lease))
           return { task, run: lease.run }
         }
-        if (found._tag === "Wait")
+        if (found._tag === "Wait") {
           yield* restore(Effect.raceFirst(Deferred.await(changed), Effect.sleep(found.duration)))
+        }
       }
     })
   )
@@ -162,11 +174,7 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
     take,
     wake,
 
-    position: Effect.fn("TaskQueue.position")(function* (id) {
-      const queued = yield* store.queued
-      const order = inOrder(queued, { slots: countByOwner(yield* store.leases), served }, yield* now)
-      return Array.findFirstIndex(order, (task) => task.id === id)
-    }),
+    position: positions.position,
 
     // The data directory has one server at a time: the leases of any other are those of a dead one.
     recover: Effect.gen(function* () {
