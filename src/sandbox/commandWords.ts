@@ -7,9 +7,15 @@ const hasNul = (text: string) => text.includes("\0")
 export const notStartedCode = 126
 export const timedOutCode = 124
 
-export const refusedCommand = ({ argv, cwd, env }: Command): CommandResult | undefined => {
-  const words = [...argv, ...(cwd === undefined ? [] : [cwd]), ...Object.entries(env ?? {}).flat()]
-  return words.some(hasNul) ? startFailure("a command can't contain a NUL character") : undefined
+export const refusedCommand = ({
+  argv,
+  cwd = "",
+  env = {}
+}: Pick<Command, "argv" | "cwd" | "env">): CommandResult | undefined => {
+  if ([...argv, cwd, ...Object.entries(env).flat()].some(hasNul))
+    return startFailure("a NUL character is in the command")
+  const name = Object.keys(env).find((name) => name === "" || name.includes("="))
+  return name === undefined ? undefined : startFailure(`"${name}" can't be the name of a variable`)
 }
 
 /** A command that came to nothing: its output says why. */

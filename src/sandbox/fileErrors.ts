@@ -29,7 +29,7 @@ export const fileError = (path: string, code: string): SandboxFileError => {
 }
 
 /** Bytes that one call reads or writes at most. */
-export const fileLimit = 16 * 2 ** 20
+export const fileLimit = 8 * 2 ** 20
 
 export const tooLarge = (path: string, bytes: number) =>
   new SandboxFileError({

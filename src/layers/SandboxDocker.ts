@@ -1,0 +1,79 @@
+/**
+ * Sandbox that is a container of a Docker engine, without a network.
+ *
+ * Owns: which engine, which containers are this server's, and removing the ones that nobody uses.
+ * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner.py`).
+ */
+import { Effect, Layer } from "effect"
+import { open, runnerBytes } from "../sandbox/container.ts"
+import { label } from "../sandbox/containerSpec.ts"
+import { call, connect, imageMissing, unavailable } from "../sandbox/engine.ts"
+import { remove } from "../sandbox/removal.ts"
+import { AppConfig } from "../services/AppConfig.ts"
+import { Ids } from "../services/Ids.ts"
+import { Sandbox, type SandboxHealth, type SandboxUnavailable } from "../services/Sandbox.ts"
+import { DataDir } from "./DataDirLock.ts"
+
+const listTime = "10 seconds"
+const healthTime = "3 seconds"
+/** Health is asked for by many, and each answer costs the engine two requests. */
+const healthAge = "1 second"
+
+export const layer: Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> = Layer.scoped(
+  Sandbox,
+  Effect.gen(function* () {
+    const { sandbox } = yield* AppConfig
+    const { serverId } = yield* DataDir
+    const ids = yield* Ids
+    const scope = yield* Effect.scope
+    const { image } = sandbox
+    const engine = connect(sandbox.dockerHost)
+    const inUse = new Set<string>()
+
+    const nameFor = (taskId: string, run: number) =>
+      Effect.acquireRelease(
+        Effect.map(ids.plain, (id) => {
+          const name = `errand-${taskId}-${run}-${id}`
+          inUse.add(name)
+          return name
+        }),
+        (name) => Effect.sync(() => inUse.delete(name))
+      )
+
+    const former = call(listTime, (abortSignal) =>
+      engine.docker.listContainers({ all: true, filters: { label: [`${label.server}=${serverId}`] }, abortSignal })
+    ).pipe(
+      Effect.map((containers) => containers.filter(({ Names }) => !Names.some((name) => inUse.has(name.slice(1)))))
+    )
+
+    const check: Effect.Effect<SandboxHealth, SandboxUnavailable> = Effect.gen(function* () {
+      const { Version } = yield* call(healthTime, () => engine.probe.version())
+      yield* call(healthTime, () => engine.probe.getImage(image).inspect()).pipe(
+        Effect.catchIf(
+          ({ status }) => status === 404,
+          () => imageMissing(image)
+        )
+      )
+      return { adapter: "docker" as const, ready: true, detail: `Docker ${Version} with the image ${image}` }
+    }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
+
+    return Sandbox.of({
+      open: Effect.fn("Sandbox.open")(function* ({ run, taskId }) {
+        const name = yield* nameFor(taskId, run)
+        const { limits, runtime } = sandbox
+        return yield* open(engine, { name, image, runtime, limits, serverId, taskId, run, runnerBytes }, scope)
+      }),
+      sweep: former.pipe(
+        Effect.flatMap(Effect.forEach(({ Id }) => remove(engine, Id), { concurrency: 4 })),
+        Effect.map((removed) => removed.filter((wasThere) => wasThere).length),
+        Effect.mapError((error) => unavailable(engine, image, error)),
+        Effect.withSpan("Sandbox.sweep")
+      ),
+      health: yield* Effect.cachedWithTTL(
+        Effect.catchAll(check, ({ detail }) => Effect.succeed({ adapter: "docker" as const, ready: false, detail })),
+        healthAge
+      ),
+      networkModes: ["none"]
+    })
+  })
+)

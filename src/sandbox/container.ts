@@ -1,0 +1,143 @@
+/**
+ * One container as a resource: made, started and attached to its runner; removed with its volume when the scope closes.
+ */
+import type { ContainerInspectInfo } from "dockerode"
+import { Deferred, Effect, Schedule, type Scope } from "effect"
+import { Duplex } from "node:stream"
+import { type SandboxHandle, SandboxLost, SandboxUnavailable } from "../services/Sandbox.ts"
+import { type ContainerSpec, containerOptions, root } from "./containerSpec.ts"
+import { call, type Engine, EngineError, unavailable } from "./engine.ts"
+import { Answer } from "./frames.ts"
+import { isGone, removeLater, removeSoon } from "./removal.ts"
+import runnerText from "./runner.py?raw"
+import { pipe, run, type Runner } from "./runnerCommands.ts"
+import { readFile, writeFile } from "./runnerFiles.ts"
+import { RunnerConnection } from "./RunnerConnection.ts"
+
+const createTime = "20 seconds"
+const startTime = "30 seconds"
+const inspectTime = "2 seconds"
+/** With something under way and not a byte for so long, the runner is asked whether it lives; as long again, it does not. */
+const silence = "12 seconds"
+
+export const runnerBytes = Buffer.byteLength(runnerText)
+
+/** `serverScope` outlives the sandbox: removals that failed go on there. */
+export const open = Effect.fnUntraced(
+  function* (engine: Engine, spec: ContainerSpec, serverScope: Scope.Scope) {
+    yield* create(engine, spec, serverScope)
+    const stream = yield* attach(engine, spec.name)
+    const connection = yield* Effect.acquireRelease(
+      Effect.sync(() => new RunnerConnection(stream)),
+      (connection) => Effect.sync(() => connection.lose("it was closed"))
+    )
+    const lost = yield* Effect.cached(explain(engine, spec, connection))
+    const runner: Runner = {
+      connection,
+      lost: Effect.flatMap(lost, (detail) => new SandboxLost({ detail })),
+      abandon: removeSoon(engine, spec.name, serverScope)
+    }
+    yield* start(engine, spec, connection)
+    yield* Effect.forkScoped(watch(connection))
+    const handle: SandboxHandle = {
+      root,
+      run: run(runner),
+      pipe: pipe(runner),
+      readFile: readFile(runner),
+      writeFile: writeFile(runner)
+    }
+    return handle
+  },
+  (opening, engine, spec) =>
+    Effect.mapError(opening, (error) => (error._tag === "EngineError" ? unavailable(engine, spec.image, error) : error))
+)
+
+/** The only step that is not interrupted: a container that nobody knows of could not be removed. */
+const create = (engine: Engine, spec: ContainerSpec, serverScope: Scope.Scope) =>
+  Effect.acquireRelease(
+    call(createTime, (abortSignal) => engine.docker.createContainer({ ...containerOptions(spec), abortSignal })).pipe(
+      Effect.tapError((error) =>
+        error.status === null ? removeLater(engine, spec.name, serverScope, true) : Effect.void
+      )
+    ),
+    () => removeSoon(engine, spec.name, serverScope)
+  )
+
+const attach = (engine: Engine, name: string): Effect.Effect<Duplex, EngineError> =>
+  call(startTime, (abortSignal) =>
+    engine.docker
+      .getContainer(name)
+      .attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true, abortSignal })
+  ).pipe(
+    Effect.filterOrFail(
+      (stream) => stream instanceof Duplex,
+      () => new EngineError({ status: 500, code: null, detail: "the engine gave no connection to the container" })
+    )
+  )
+
+const start = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection) =>
+  Effect.gen(function* () {
+    const ready = yield* Deferred.make<boolean, EngineError>()
+    connection.listenAgain(0, {
+      onAnswer: (type, body) => {
+        connection.forget(0)
+        Deferred.unsafeDone(ready, Effect.succeed(type === Answer.ready && body[0] === 1))
+      },
+      onLost: () => Deferred.unsafeDone(ready, Effect.fail(endedEarly(connection)))
+    })
+    connection.sendText(runnerText)
+    yield* call(startTime, (abortSignal) => engine.docker.getContainer(spec.name).start({ abortSignal }))
+    const isProtected = yield* Deferred.await(ready).pipe(
+      Effect.timeoutFail({
+        duration: startTime,
+        onTimeout: () => new EngineError({ status: 500, code: null, detail: "its runner did not start in time" })
+      })
+    )
+    if (!isProtected) {
+      return yield* new SandboxUnavailable({
+        reason: "refused",
+        detail: `In a container of ${spec.image} commands could forge what the server is told: its runner is not protected from them.`
+      })
+    }
+  })
+
+const endedEarly = (connection: RunnerConnection) =>
+  new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.whyLost ?? "it ended"}` })
+
+/** A hung engine says nothing: silence while something is under way ends the connection. */
+const watch = (connection: RunnerConnection) =>
+  Effect.gen(function* () {
+    let asked = false
+    while (connection.whyLost === undefined) {
+      const { received } = connection
+      yield* Effect.sleep(silence)
+      const silent = connection.isWaitedFor && connection.received === received
+      if (silent && asked) connection.lose("it stopped answering")
+      else if (silent) connection.ping()
+      asked = silent
+    }
+  })
+
+const endNoted = Schedule.recurs(25).pipe(
+  Schedule.addDelay(() => "20 millis"),
+  Schedule.zipRight(Schedule.identity<ContainerInspectInfo>()),
+  Schedule.whileOutput(({ State }) => State.Running)
+)
+
+/** Why the sandbox was lost, from the connection and from what the engine still knows. */
+const explain = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection) =>
+  call(inspectTime, (abortSignal) => engine.docker.getContainer(spec.name).inspect({ abortSignal })).pipe(
+    // The connection ends a moment before the engine has noted the end of the container.
+    Effect.repeat(endNoted),
+    Effect.map(({ State }) =>
+      State.OOMKilled
+        ? `it was out of memory (limit ${Math.round(spec.limits.memoryBytes / 2 ** 20)} MiB)`
+        : State.Running
+          ? undefined
+          : `its container ended with exit code ${State.ExitCode}`
+    ),
+    Effect.catchAll((error) =>
+      Effect.succeed(isGone(error) ? "its container is gone" : `the Docker engine does not answer: ${error.detail}`)
+    ),
+    Effect.map((finding) => `The sandbox was lost: ${finding ?? connection.whyLost ?? "it ended"}.`)
+  )

@@ -1,0 +1,127 @@
+/**
+ * The language between the server and `runner.py`: frames, each `u32 length | u8 type | u32 id | body`, big endian.
+ *
+ * A list in a body is `(u32 length | bytes)*`. The id is the request's; all that answers a request carries it.
+ */
+
+/** To the runner. */
+export const Request = {
+  /** u8 flags | u32 time limit in ms, 0 for none | u32 bytes kept of each end | u32 argc | list(cwd, argv, names and values) */
+  start: 1,
+  /** Bytes of standard input; none for its end. */
+  input: 2,
+  /** Kills the command; it ends as usual, with `Answer.ended`. */
+  kill: 3,
+  /** u32 bytes of standard output that may be sent besides. */
+  credit: 4,
+  /** u64 offset | u32 limit | path */
+  read: 5,
+  /** list(path, content) */
+  write: 6,
+  ping: 7
+} as const
+
+/** From the runner. */
+export const Answer = {
+  /** u8, 1 when commands can't trace the runner. Comes first, with id 0. */
+  ready: 0x81,
+  output: 0x82,
+  /** Some output of a part that is not kept. */
+  preview: 0x83,
+  /** u8 how | u8 value | u8 timed out | u32 ms | u64 bytes of output | the last of them, or of standard error */
+  ended: 0x84,
+  /** u32 bytes of input that may be sent besides; `noMoreInput` when the program reads no more. */
+  want: 0x85,
+  /** u64 size of the file | bytes */
+  content: 0x86,
+  done: 0x87,
+  /** Name of an errno. */
+  refused: 0x88,
+  pong: 0x89
+} as const
+
+/** Flags of `Request.start`. */
+export const Start = {
+  /** Standard output is sent whole against credit, and standard error apart from it. */
+  pipe: 1,
+  hasInput: 2,
+  previews: 4
+} as const
+
+/** `how` of `Answer.ended`; `value` is an exit code, a signal, and again an exit code. */
+export const How = { exited: 0, signalled: 1, notStarted: 2 } as const
+
+export const noMoreInput = 0xffff_ffff
+
+/** Bytes of standard input that may be under way unasked. */
+export const inputWindow = 256 * 1024
+
+const headerBytes = 9
+/** Bytes of one frame; more can only be nonsense. */
+const mostBytes = 9 * 2 ** 20
+
+export const encode = (type: number, id: number, ...body: ReadonlyArray<Uint8Array>): Buffer => {
+  const header = Buffer.alloc(headerBytes)
+  header.writeUInt32BE(
+    body.reduce((sum, part) => sum + part.length, headerBytes - 4),
+    0
+  )
+  header[4] = type
+  header.writeUInt32BE(id, 5)
+  return Buffer.concat([header, ...body])
+}
+
+export const u32 = (...values: ReadonlyArray<number>): Buffer => {
+  const bytes = Buffer.alloc(4 * values.length)
+  values.forEach((value, index) => bytes.writeUInt32BE(value, 4 * index))
+  return bytes
+}
+
+export const u64 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
+}
+
+export const list = (items: ReadonlyArray<string | Uint8Array>): ReadonlyArray<Uint8Array> =>
+  items.flatMap((item) => {
+    const bytes = typeof item === "string" ? Buffer.from(item) : item
+    return [u32(bytes.length), bytes]
+  })
+
+export type OnFrame = (type: number, id: number, body: Buffer) => void
+
+/** Puts frames together from pieces of any size, without copying what came whole. */
+export class FrameReader {
+  #parts: Array<Buffer> = []
+  #length = 0
+  #needed = headerBytes
+  readonly #onFrame: OnFrame
+
+  constructor(onFrame: OnFrame) {
+    this.#onFrame = onFrame
+  }
+
+  /** False when this can't be a frame: what follows makes no sense either. */
+  push(piece: Buffer): boolean {
+    this.#parts.push(piece)
+    this.#length += piece.length
+    if (this.#length < this.#needed) return true
+    const bytes = this.#parts.length === 1 ? piece : Buffer.concat(this.#parts, this.#length)
+    let at = 0
+    this.#needed = headerBytes
+    while (bytes.length - at >= headerBytes) {
+      const length = bytes.readUInt32BE(at)
+      if (length < headerBytes - 4 || length > mostBytes) return false
+      this.#needed = 4 + length
+      if (bytes.length - at < this.#needed) break
+      const end = at + this.#needed
+      this.#onFrame(bytes.readUInt8(at + 4), bytes.readUInt32BE(at + 5), bytes.subarray(at + headerBytes, end))
+      at = end
+      this.#needed = headerBytes
+    }
+    this.#parts = at < bytes.length ? [bytes.subarray(at)] : []
+    this.#length = bytes.length - at
+    return true
+  }
+}
