@@ -1,0 +1,81 @@
+/**
+ * The whole application but its door, on one screen.
+ *
+ *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
+ *               ├─ GitStore ── GitCredentials ── Vault
+ *               ├─ Sandbox       (docker, process)
+ *               └─ ClaudeClient  (anthropic, scripted)
+ */
+import { NodeContext } from "@effect/platform-node"
+import type { FileSystem } from "@effect/platform/FileSystem"
+import { Effect, Layer } from "effect"
+import { AppConfig } from "../services/AppConfig.ts"
+import type { ClaudeClient } from "../services/ClaudeClient.ts"
+import type { Ids } from "../services/Ids.ts"
+import type { Sandbox } from "../services/Sandbox.ts"
+import * as AccountsSqlite from "./AccountsSqlite.ts"
+import * as AppConfigEnv from "./AppConfigEnv.ts"
+import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
+import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
+import * as DataDirLock from "./DataDirLock.ts"
+import * as EventBusSqlite from "./EventBusSqlite.ts"
+import * as GitCredentialsSqlite from "./GitCredentialsSqlite.ts"
+import * as GitStoreBare from "./GitStoreBare.ts"
+import * as IdempotencySqlite from "./IdempotencySqlite.ts"
+import * as IdsUlid from "./IdsUlid.ts"
+import type { JsonFileInvalid } from "./jsonFile.ts"
+import * as PricingFile from "./PricingFile.ts"
+import * as SandboxDocker from "./SandboxDocker.ts"
+import * as SandboxProcess from "./SandboxProcess.ts"
+import * as Sqlite from "./Sqlite.ts"
+import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
+import * as TaskRepoSqlite from "./TaskRepoSqlite.ts"
+import * as TaskRunnerFibers from "./TaskRunnerFibers.ts"
+import * as TransactionSqlite from "./TransactionSqlite.ts"
+import * as VaultAesGcm from "./VaultAesGcm.ts"
+
+/** What the replaceable parts may need. */
+type Ground = AppConfig | DataDirLock.DataDir | FileSystem | Ids
+
+/** The parts of the application that depend on where it runs; each can be given by somebody else. */
+export interface Parts {
+  readonly config: Layer.Layer<AppConfig, AppConfigEnv.SettingsInvalid>
+  readonly sandbox: Layer.Layer<Sandbox, never, Ground>
+  readonly model: Layer.Layer<ClaudeClient, JsonFileInvalid, Ground>
+}
+
+const sandbox = Layer.unwrapEffect(
+  Effect.map(AppConfig, (config) => (config.sandbox.adapter === "docker" ? SandboxDocker.layer : SandboxProcess.layer))
+)
+
+const model = Layer.unwrapEffect(
+  Effect.map(AppConfig, (config) =>
+    config.model.name === ClaudeClientScripted.modelName ? ClaudeClientScripted.layer : ClaudeClientAnthropic.layer
+  )
+)
+
+/** The application with some parts replaced: `layerWith({ sandbox: SandboxScripted.layer })`. */
+export const layerWith = (parts: Partial<Parts>) => {
+  const given: Parts = { config: AppConfigEnv.layer, sandbox, model, ...parts }
+  const ground = DataDirLock.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
+  )
+  const storage = TaskRepoSqlite.layer.pipe(
+    Layer.provideMerge(EventBusSqlite.layer),
+    Layer.provideMerge(TransactionSqlite.layer),
+    Layer.provideMerge(Sqlite.layer)
+  )
+  const accounts = Layer.mergeAll(AccountsSqlite.layer, IdempotencySqlite.layer, GitCredentialsSqlite.layer).pipe(
+    Layer.provideMerge(VaultAesGcm.layer)
+  )
+  const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
+  return TaskRunnerFibers.layer.pipe(
+    Layer.provideMerge(TaskQueueSqlite.layer),
+    Layer.provideMerge(outside),
+    Layer.provideMerge(accounts),
+    Layer.provideMerge(storage),
+    Layer.provideMerge(ground)
+  )
+}
+
+export const layer = layerWith({})
