@@ -9,13 +9,16 @@ import { Schema } from "effect"
 export const query = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
   Schema.Struct(fields).annotations({ parseOptions: { onExcessProperty: "error", errors: "all" } })
 
+/** One message for a value as a whole, whatever inside it failed. */
+export const whole = (message: string) => () => ({ message, override: true })
+
 const limit = (max: number, byDefault: number) =>
   Schema.optionalWith(
     Schema.NumberFromString.pipe(
       Schema.int(),
       Schema.between(1, max),
       Schema.annotations({
-        message: () => `must be a whole number from 1 to ${max}`,
+        message: whole(`must be a whole number from 1 to ${max}`),
         jsonSchema: { type: "integer", minimum: 1, maximum: max, default: byDefault }
       })
     ),
@@ -37,7 +40,7 @@ export const eventPaging = {
       Schema.int(),
       Schema.between(0, Number.MAX_SAFE_INTEGER),
       Schema.annotations({
-        message: () => "must be the number of an event, or 0",
+        message: whole("must be the number of an event, or 0"),
         jsonSchema: { type: "integer", minimum: 0, default: 0 }
       })
     ),

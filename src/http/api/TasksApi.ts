@@ -5,7 +5,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/p
 import { Schema } from "effect"
 import { TaskStatus } from "../../services/TaskStatus.ts"
 import { Authentication } from "./Authentication.ts"
-import { page, paging, query } from "./Page.ts"
+import { page, paging, query, whole } from "./Page.ts"
 import { taskId } from "./params.ts"
 import { problems } from "./Problem.ts"
 import { NewTask, TaskPatch } from "./requests.ts"
@@ -22,7 +22,7 @@ const Statuses = Schema.transform(
     decode: (value) => (typeof value === "string" ? [value] : value).flatMap((part) => part.split(",")),
     encode: (statuses) => statuses.join(",")
   }
-).annotations({ message: () => `must be some of ${TaskStatus.literals.join(", ")}` })
+).annotations({ message: whole(`must be some of ${TaskStatus.literals.join(", ")}`) })
 
 const optionalText = (maxLength: number) =>
   Schema.optionalWith(Schema.String.pipe(Schema.maxLength(maxLength)), { exact: true })

@@ -1,0 +1,42 @@
+/**
+ * The door: all routes on one listener.
+ *
+ *   listener ── edge (ids, problems, metrics) ── routes of Api, each behind Authentication
+ *                                            └── WebSocket ── Hub ── EventBus
+ */
+import { HttpApiBuilder, HttpMiddleware, HttpRouter, HttpServer } from "@effect/platform"
+import { Effect, Layer } from "effect"
+import { Api } from "./Api.ts"
+import * as Authentication from "./authentication.ts"
+import * as Closing from "./Closing.ts"
+import * as Edge from "./edge.ts"
+import * as Account from "./handlers/account.ts"
+import * as Conversation from "./handlers/conversation.ts"
+import * as Results from "./handlers/results.ts"
+import * as System from "./handlers/system.ts"
+import * as Tasks from "./handlers/tasks.ts"
+import * as Listener from "./listener.ts"
+import * as Hub from "./stream/Hub.ts"
+import * as Stream from "./stream/route.ts"
+
+const api = HttpApiBuilder.api(Api).pipe(
+  Layer.provide([Tasks.layer, Conversation.layer, Results.layer, Account.layer, System.layer]),
+  Layer.provide(Authentication.layer)
+)
+
+/** Names of tool calls and hosts are longer than the router expects; paths are as case-sensitive as ids. */
+const routerConfig = HttpRouter.setRouterConfig({ maxParamLength: 512, caseSensitive: true })
+
+/** A span for each request costs a third of it; tasks are what is worth tracing. */
+const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, () => true)
+
+/** Serves from when it is built; `HttpServer` tells where. Everything is built before the first connection comes. */
+export const layer = HttpApiBuilder.serve().pipe(
+  Layer.provideMerge(Listener.layer),
+  Layer.provide([api, Stream.layer, Edge.layer]),
+  Layer.provide([Hub.layer, Closing.layer]),
+  Layer.provide([routerConfig, untraced])
+)
+
+/** The address of the listener as a URL, without a slash at its end. */
+export const address = HttpServer.addressFormattedWith((url) => Effect.succeed(url))

@@ -1,0 +1,111 @@
+/**
+ * What happens to every request before and after its handler.
+ *
+ * Owns: request ids, the guard of host names, turning every failure into a problem, headers of every answer, metrics.
+ * Does not own: the codes (`translate.ts`, `api/Problem.ts`).
+ */
+import { HttpApiBuilder, HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Cause, Clock, Effect, HashSet, Metric, Option } from "effect"
+import { AppConfig } from "../services/AppConfig.ts"
+import { Ids } from "../services/Ids.ts"
+import { allowedMethods } from "./allowedMethods.ts"
+import { pathParameters } from "./api/params.ts"
+import { encodeProblem, Problem } from "./api/Problem.ts"
+import { sentence } from "./faults.ts"
+import * as HostGuard from "./hostGuard.ts"
+import * as Metrics from "./metrics.ts"
+import { chosenRequestId, RequestId } from "./RequestId.ts"
+import { notFound } from "./translate.ts"
+
+const internalError = Problem.of(
+  "internal_error",
+  "This is not your fault. The server's log tells more under this request id."
+)
+
+const shuttingDown = Problem.of("unavailable", "The server is stopping; try again in a moment.", {
+  headers: { "retry-after": "2" }
+})
+
+const hostRefused = Problem.of("host_refused", "Use the public URL of this server, or its address.")
+
+/** A path whose ids don't decode names nothing; anything else is a fault in the query. */
+const ofDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): Problem => {
+  if (issues.some(({ path }) => path[0] !== undefined && pathParameters.has(path[0]))) return notFound
+  const errors = issues.slice(0, 20).map(({ _tag, path, message }) => ({
+    path: path.map(String).join("."),
+    message: _tag === "Unexpected" ? "is not known here" : message.slice(0, 200)
+  }))
+  return Problem.of("invalid_request", sentence(errors), { errors })
+}
+
+const ofRouteNotFound = ({ request }: HttpServerError.RouteNotFound): Problem => {
+  const allowed = allowedMethods(request.url)
+  // A path that has the method and no route can't be decoded.
+  return allowed.length === 0 || allowed.includes(request.method)
+    ? notFound
+    : Problem.of("method_not_allowed", `Here you can use ${allowed.join(", ")}.`, {
+        headers: { allow: allowed.join(", ") }
+      })
+}
+
+const ofCause = (cause: Cause.Cause<unknown>): Problem => {
+  if (Cause.isInterruptedOnly(cause)) return shuttingDown
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  if (failure instanceof Problem) return failure
+  if (failure instanceof HttpApiError.HttpApiDecodeError) return ofDecodeError(failure)
+  if (failure instanceof HttpServerError.RouteNotFound) return ofRouteNotFound(failure)
+  return internalError
+}
+
+const answer = (problem: Problem, requestId: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.unsafeJson(encodeProblem(new Problem({ ...problem, requestId })), {
+    status: problem.status,
+    contentType: "application/problem+json",
+    headers: problem.headers
+  })
+
+/** Answers hold what only their reader may see, and are never documents of a web page. */
+const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+
+const clientGone = HttpServerResponse.empty({ status: 499 })
+
+const recover = (
+  cause: Cause.Cause<unknown>,
+  requestId: string
+): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  if (HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)) return Effect.succeed(clientGone)
+  const problem = ofCause(cause)
+  const answered = Effect.succeed(answer(problem, requestId))
+  return problem === internalError ? Effect.zipRight(Effect.logError("A request failed.", cause), answered) : answered
+}
+
+const measure = (method: string, status: string, seconds: number) =>
+  Effect.zipRight(
+    Metric.increment(Metric.tagged(Metric.tagged(Metrics.requests, "method", method), "status", status)),
+    Metric.update(Metrics.requestSeconds, seconds)
+  )
+
+export const layer = HttpApiBuilder.middleware(
+  Effect.gen(function* () {
+    const ids = yield* Ids
+    const guard = HostGuard.make(yield* AppConfig)
+    return (app) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const requestId = chosenRequestId(request.headers["x-request-id"]) ?? (yield* ids.plain)
+        const start = yield* Clock.currentTimeMillis
+        const handled = guard.allowsHost(request.headers["host"])
+          ? Effect.catchAllCause(app, (cause) => recover(cause, requestId))
+          : Effect.succeed(answer(hostRefused, requestId))
+        return yield* Effect.gen(function* () {
+          const response = yield* handled
+          const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
+          const { method, url } = request
+          const { status } = response
+          yield* measure(method, String(status), seconds)
+          yield* Effect.annotateLogs(Effect.logDebug("Answered."), { method, url, status, seconds })
+          return HttpServerResponse.setHeaders(response, { ...headers, ...response.headers, "x-request-id": requestId })
+        }).pipe(Effect.provideService(RequestId, requestId), Effect.annotateLogs("requestId", requestId))
+      })
+  })
+)

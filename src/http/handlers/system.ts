@@ -1,0 +1,99 @@
+/**
+ * The server itself: alive, ready, measured, described.
+ */
+import { HttpApiBuilder, HttpServerRequest, HttpServerResponse, OpenApi } from "@effect/platform"
+import { Effect, Metric, Option } from "effect"
+import { Accounts } from "../../services/Accounts.ts"
+import { AppConfig } from "../../services/AppConfig.ts"
+import { ClaudeClient } from "../../services/ClaudeClient.ts"
+import { Sandbox } from "../../services/Sandbox.ts"
+import { Problem } from "../api/Problem.ts"
+import { type NotReady } from "../api/SystemApi.ts"
+import { version } from "../api/version.ts"
+import { Api } from "../Api.ts"
+import { authenticated } from "../authentication.ts"
+import { isEnough, makeDiskSpace } from "../diskSpace.ts"
+import * as HostGuard from "../hostGuard.ts"
+import { makeGauges } from "../gauges.ts"
+import { render } from "../prometheus.ts"
+
+/** An engine that hangs is not ready, and shall not hang the question. */
+const patience = "2 seconds"
+
+const ownersOnly = Problem.of("scope_missing", "Metrics are for owners, or for programs on this machine.")
+
+const modelMissing = "No key is set: ANTHROPIC_API_KEY. New tasks are refused."
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB free`
+
+const makeReadiness = Effect.gen(function* () {
+  const sandbox = yield* Sandbox
+  const claude = yield* ClaudeClient
+  const disk = yield* makeDiskSpace
+  const engine = sandbox.health.pipe(
+    Effect.map(({ ready, detail }) => ({ ready, detail })),
+    Effect.disconnect,
+    Effect.timeoutTo({
+      duration: patience,
+      onSuccess: (check) => check,
+      onTimeout: () => ({ ready: false, detail: "The engine does not answer." })
+    })
+  )
+  const model = Effect.map(claude.configured, (ready) => ({
+    ready,
+    detail: ready ? "A model is configured." : modelMissing
+  }))
+  const storage = Effect.map(disk, (space) => ({
+    ready: isEnough(space),
+    detail: Option.match(space, {
+      onNone: () => "The free space is not known.",
+      onSome: ({ freeBytes, enough }) =>
+        enough ? megabytes(freeBytes) : `${megabytes(freeBytes)}: new tasks are refused.`
+    })
+  }))
+  const checks = Effect.all({ sandbox: engine, model, storage }, { concurrency: "unbounded" })
+  return yield* Effect.cachedWithTTL(
+    Effect.map(checks, (checks): typeof NotReady.Type => ({
+      ready: Object.values(checks).every(({ ready }) => ready),
+      checks
+    })),
+    "1 second"
+  )
+})
+
+export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
+  Effect.gen(function* () {
+    const accounts = yield* Accounts
+    const guard = HostGuard.make(yield* AppConfig)
+    const readiness = yield* makeReadiness
+    const gauges = yield* makeGauges
+    const document = JSON.stringify(OpenApi.fromApi(Api))
+
+    /** A program on this machine, under a name that leads nowhere else, or an owner. */
+    const mayMeasure = Effect.gen(function* () {
+      const { headers, remoteAddress } = yield* HttpServerRequest.HttpServerRequest
+      if (HostGuard.isDirectFromLoopback(remoteAddress, headers) && guard.isKnownHost(headers["host"])) return
+      const { user } = yield* Effect.provideService(authenticated, Accounts, accounts)
+      if (user.role !== "owner") return yield* ownersOnly
+    })
+
+    return handlers
+      .handle("health", () => Effect.succeed({ status: "ok" as const, version }))
+      .handle("readiness", () =>
+        Effect.gen(function* () {
+          const state = yield* readiness
+          return state.ready ? state : yield* Effect.orDie(HttpServerResponse.json(state, { status: 503 }))
+        })
+      )
+      .handle("metrics", () =>
+        Effect.gen(function* () {
+          yield* mayMeasure
+          yield* gauges
+          return HttpServerResponse.text(render(yield* Metric.snapshot), {
+            contentType: "text/plain; version=0.0.4; charset=utf-8"
+          })
+        })
+      )
+      .handle("openapi", () => Effect.succeed(HttpServerResponse.text(document, { contentType: "application/json" })))
+  })
+)

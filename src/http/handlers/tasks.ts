@@ -1,0 +1,127 @@
+/**
+ * Tasks: from requests to services and back.
+ */
+import { HttpApiBuilder } from "@effect/platform"
+import { Array, DateTime, Effect } from "effect"
+import { AppConfig } from "../../services/AppConfig.ts"
+import { ClaudeClient } from "../../services/ClaudeClient.ts"
+import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
+import { Ids, type TaskId } from "../../services/Ids.ts"
+import { Pricing } from "../../services/Pricing.ts"
+import { Sandbox } from "../../services/Sandbox.ts"
+import type { Task } from "../../services/Task.ts"
+import * as TaskCommands from "../../services/TaskCommands.ts"
+import { TaskQueue } from "../../services/TaskQueue.ts"
+import { TaskRepo } from "../../services/TaskRepo.ts"
+import { TaskRunner } from "../../services/TaskRunner.ts"
+import { StorageFull } from "../../services/Transaction.ts"
+import { CurrentPrincipal } from "../api/Authentication.ts"
+import { Problem } from "../api/Problem.ts"
+import { NewTask, NoBody, TaskPatch } from "../api/requests.ts"
+import { TaskView } from "../api/TaskView.ts"
+import { Api } from "../Api.ts"
+import { isEnough, makeDiskSpace } from "../diskSpace.ts"
+import { command } from "../idempotent.ts"
+import { draftTask } from "../newTask.ts"
+import { boundedPage, pageRequest } from "../pages.ts"
+import { bodyText, decodeBody } from "../requestBody.ts"
+import { Hub } from "../stream/Hub.ts"
+import { makeViews } from "../taskView.ts"
+import { asProblem } from "../translate.ts"
+import { makeOwned } from "./ownedTask.ts"
+
+const modelMissing = Problem.of(
+  "model_not_configured",
+  "This server has no key for a model. Its owner sets ANTHROPIC_API_KEY and starts it again."
+)
+
+const create = command({ body: NewTask, answer: TaskView, status: 201 })
+const act = command({ body: NoBody, answer: TaskView, status: 200 })
+const decodePatch = decodeBody(TaskPatch)
+
+const circumstances = Effect.gen(function* () {
+  const settings = yield* AppConfig
+  const { networkModes } = yield* Sandbox
+  const { table } = yield* Pricing
+  const ids = yield* Ids
+  return Effect.gen(function* () {
+    const { user } = yield* CurrentPrincipal
+    const now = DateTime.formatIso(yield* DateTime.now)
+    return { id: yield* ids.task, owner: user.id, now, settings, networkModes, prices: table }
+  })
+})
+
+export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
+  Effect.gen(function* () {
+    const repo = yield* TaskRepo
+    const queue = yield* TaskQueue
+    const runner = yield* TaskRunner
+    const claude = yield* ClaudeClient
+    const bus = yield* EventBus
+    const hub = yield* Hub
+    const disk = yield* makeDiskSpace
+    const views = yield* makeViews
+    const owned = yield* makeOwned
+    const here = yield* circumstances
+
+    const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
+      Effect.gen(function* () {
+        yield* owned(id)
+        const { task, seq } = yield* repo.change(id, decide)
+        return { value: yield* views.after(task, seq) }
+      })
+
+    return handlers
+      .handleRaw("create", () =>
+        create((request) =>
+          Effect.gen(function* () {
+            const draft = yield* draftTask(request, yield* here)
+            if (!(yield* claude.configured)) return yield* modelMissing
+            if (!isEnough(yield* disk)) return yield* new StorageFull()
+            const { task, seq } = yield* repo.create(draft)
+            return { value: yield* views.after(task, seq), headers: { location: `/api/v1/tasks/${task.id}` } }
+          })
+        ).pipe(Effect.zipLeft(queue.wake), asProblem)
+      )
+      .handle("list", ({ urlParams: { limit, cursor, ...filter } }) =>
+        Effect.gen(function* () {
+          const { user } = yield* CurrentPrincipal
+          const stream = inboxStream(user.id)
+          const [seq, epoch] = yield* Effect.all([bus.head(stream), bus.epoch])
+          const page = yield* boundedPage(
+            pageRequest({ limit, cursor }),
+            (task: Task) => task.prompt.length,
+            (request) => repo.list({ owner: user.id, ...filter }, request)
+          )
+          // Each is read once more, after its seq; what was deleted in between is left out.
+          const items = yield* Effect.forEach(page.items, ({ id }) => Effect.option(views.fresh(id, repo.get(id))))
+          return { items: Array.getSomes(items), nextCursor: page.nextCursor, seq, epoch }
+        })
+      )
+      .handle("get", ({ path: { taskId } }) => asProblem(views.fresh(taskId, owned(taskId))))
+      .handleRaw("update", ({ path: { taskId } }) =>
+        Effect.gen(function* () {
+          const patch = yield* Effect.flatMap(bodyText, decodePatch)
+          const { value } = yield* change(taskId, TaskCommands.update(patch))
+          yield* queue.wake
+          return value
+        }).pipe(asProblem)
+      )
+      .handle("remove", ({ path: { taskId } }) =>
+        owned(taskId).pipe(
+          Effect.zipRight(repo.remove(taskId)),
+          Effect.zipRight(hub.end(taskStream(taskId))),
+          asProblem
+        )
+      )
+      .handleRaw("cancel", ({ path: { taskId } }) =>
+        act(() => change(taskId, TaskCommands.cancel)).pipe(
+          Effect.zipLeft(Effect.zipRight(runner.stop(taskId), queue.wake)),
+          asProblem
+        )
+      )
+      .handleRaw("retry", ({ path: { taskId } }) =>
+        act(() => change(taskId, TaskCommands.retry)).pipe(Effect.zipLeft(queue.wake), asProblem)
+      )
+  })
+)

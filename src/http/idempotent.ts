@@ -1,0 +1,63 @@
+/**
+ * Commands that can be repeated safely.
+ *
+ * Owns: the `Idempotency-Key` of a request, and answering a repeated request as it was answered first.
+ * Does not own: where answers are kept (`Idempotency`).
+ */
+import { createHash } from "node:crypto"
+import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Schema } from "effect"
+import { Idempotency, type RecordedAnswer } from "../services/Idempotency.ts"
+import { Transaction } from "../services/Transaction.ts"
+import { CurrentPrincipal } from "./api/Authentication.ts"
+import { Problem } from "./api/Problem.ts"
+import { bodyText, decodeBody } from "./requestBody.ts"
+
+const acceptable = /^[\x21-\x7e]{1,255}$/
+
+const keyRefused = Problem.of("invalid_request", "Idempotency-Key must be 1 to 255 printable characters.", {
+  errors: [{ path: "Idempotency-Key", message: "must be 1 to 255 printable characters" }]
+})
+
+const respond = ({ status, headers, body }: RecordedAnswer, replayed: boolean) =>
+  HttpServerResponse.text(body, {
+    status,
+    contentType: "application/json",
+    headers: replayed ? { ...headers, "idempotency-replayed": "true" } : headers
+  })
+
+interface Answered<B> {
+  readonly value: B
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * A POST: reads and decodes the body, then runs the effect and keeps its answer in one transaction. The effect may
+ * only touch storage; what else a command does comes after, and is done again when the request is repeated.
+ */
+export const command = <A, I, B, J>(options: {
+  readonly body: Schema.Schema<A, I>
+  readonly answer: Schema.Schema<B, J>
+  readonly status: number
+}) => {
+  const decode = decodeBody(options.body)
+  const encode = Schema.encode(Schema.parseJson(options.answer))
+  return <E, R>(effect: (body: A) => Effect.Effect<Answered<B>, E, R>) =>
+    Effect.gen(function* () {
+      const { user } = yield* CurrentPrincipal
+      const { method, url, headers } = yield* HttpServerRequest.HttpServerRequest
+      const text = yield* bodyText
+      const body = yield* decode(text)
+      const recorded = effect(body).pipe(
+        Effect.flatMap(({ value, headers = {} }) =>
+          Effect.map(Effect.orDie(encode(value)), (body) => ({ status: options.status, headers, body }))
+        )
+      )
+      const key = headers["idempotency-key"]
+      if (key === undefined) return respond(yield* (yield* Transaction).run(recorded), false)
+      if (!acceptable.test(key)) return yield* keyRefused
+      const fingerprint = createHash("sha256").update(`${method} ${url}\n${text}`).digest("hex")
+      const { answer, replayed } = yield* (yield* Idempotency).once({ owner: user.id, key, fingerprint }, recorded)
+      return respond(answer, replayed)
+    })
+}

@@ -1,0 +1,79 @@
+/**
+ * One open socket, as the hub sees it.
+ *
+ * Owns: its subscriptions, how long it has been silent or stuck, and closing it.
+ * Does not own: what its client says (`converse.ts`).
+ */
+import type { Socket } from "node:net"
+import { Option, type Redacted } from "effect"
+import { WebSocket } from "ws"
+import type { Principal } from "../../services/Accounts.ts"
+import { behindBytes, Outbox } from "./Outbox.ts"
+import type { Subscription } from "./Subscription.ts"
+
+/** Seconds without taking a byte, while there are bytes to take. */
+const mostStuckSeconds = 20
+
+export const closeCodes = {
+  goingAway: 1001,
+  policy: 1008,
+  tryAgainLater: 1013,
+  unauthenticated: 4401
+} as const
+
+export interface Identity {
+  readonly principal: Principal
+  readonly token: Redacted.Redacted
+}
+
+export class Connection {
+  readonly outbox: Outbox
+  readonly subscriptions = new Map<string, Subscription>()
+  identity: Option.Option<Identity> = Option.none()
+  /** Hidden clients get no previews: nobody would see them. */
+  visible = true
+  private readonly socket: WebSocket
+  private readonly transport: Socket
+  private written = 0
+  private stuckSeconds = 0
+  private unansweredPings = 0
+
+  constructor(socket: WebSocket, transport: Socket) {
+    this.socket = socket
+    this.transport = transport
+    this.outbox = new Outbox(socket)
+    socket.on("pong", () => {
+      this.unansweredPings = 0
+    })
+    // Answers to pings are counted as well, or a client that only sends pings would fill the memory.
+    socket.on("ping", (data) => {
+      if (this.outbox.bytes < behindBytes) socket.pong(data)
+    })
+    socket.on("close", () => this.outbox.close())
+  }
+
+  close(code: number, reason: string): void {
+    this.socket.close(code, reason)
+  }
+
+  /** A preview is for those who see it now and keep up. */
+  get takesPreviews(): boolean {
+    return this.visible && this.outbox.bytes < behindBytes
+  }
+
+  /** Called every second. */
+  closeIfStuck(): void {
+    const { bytesWritten } = this.transport
+    const stuck = this.outbox.bytes >= behindBytes && bytesWritten === this.written
+    this.written = bytesWritten
+    this.stuckSeconds = stuck ? this.stuckSeconds + 1 : 0
+    if (this.stuckSeconds === mostStuckSeconds) this.close(closeCodes.tryAgainLater, "the client does not read")
+  }
+
+  /** Called at every heartbeat: two pings without an answer mean that nobody is there. */
+  heartbeat(): void {
+    if (this.unansweredPings >= 2) return this.socket.terminate()
+    this.unansweredPings++
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.ping()
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The conversation with one client of the stream, from its first frame to its last.
+ *
+ * Owns: what each frame of a client means, signing in, what is refused.
+ * Does not own: subscriptions (`subscriptions.ts`), the handshake (`route.ts`).
+ */
+import { Effect, Either, Option, type Redacted, Schema } from "effect"
+import { Accounts } from "../../services/Accounts.ts"
+import { ClientFrame } from "../api/StreamFrames.ts"
+import { protocol, version } from "../api/version.ts"
+import { faults, sentence } from "../faults.ts"
+import { closeCodes, type Connection } from "./Connection.ts"
+import { drained } from "./drained.ts"
+import { Frame } from "./Frame.ts"
+import { type Heard, type Hearing } from "./hearing.ts"
+import { heartbeatSeconds } from "./Hub.ts"
+import { makeSubscriptions, mostSubscriptions, type Refusal } from "./subscriptions.ts"
+
+export const frameBytes = 64 * 1024
+const authenticateSeconds = 5
+const mostFaults = 100
+
+const hello = Frame.of({
+  type: "hello",
+  protocol,
+  version,
+  heartbeatSeconds,
+  limits: { authenticateSeconds, frameBytes, subscriptions: mostSubscriptions }
+})
+
+const decode = Schema.decodeUnknownEither(ClientFrame)
+
+const parse = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
+
+export const makeConverse = Effect.gen(function* () {
+  const accounts = yield* Accounts
+  const makeOwn = yield* makeSubscriptions
+
+  return (connection: Connection, hearing: Hearing) =>
+    Effect.gen(function* () {
+      const { outbox } = connection
+      let faultCount = 0
+
+      const refuse = ({ code, message }: Refusal, stream?: string) => {
+        outbox.push(Frame.of({ type: "error", ...(stream === undefined ? {} : { stream }), code, message }))
+        faultCount++
+        if (faultCount >= mostFaults) connection.close(closeCodes.policy, "too many faulty frames")
+      }
+
+      const turnAway = (message: string) => {
+        refuse({ code: "unauthenticated", message })
+        connection.close(closeCodes.unauthenticated, "unauthenticated")
+      }
+
+      const own = yield* makeOwn(connection, {
+        refuse,
+        onGap: (name) => hearing.add({ _tag: "Gap", name })
+      })
+
+      /** A signed-in client may bring a new token, of the same user. */
+      const signIn = (token: Redacted.Redacted) =>
+        Effect.map(accounts.authenticate(token), (principal) => {
+          const before = Option.map(connection.identity, (identity) => identity.principal.user.id)
+          const accepted = Option.filter(principal, ({ user }) => Option.getOrElse(before, () => user.id) === user.id)
+          if (Option.isNone(accepted)) return turnAway("This token is unknown or revoked.")
+          connection.identity = Option.some({ principal: accepted.value, token })
+          outbox.push(Frame.of({ type: "authenticated", user: accepted.value.user }))
+        })
+
+      const obey = (said: ClientFrame): Effect.Effect<void> => {
+        if (said.type === "authenticate") return signIn(said.token)
+        if (Option.isNone(connection.identity)) {
+          return Effect.sync(() => turnAway("The first frame must be `authenticate`."))
+        }
+        switch (said.type) {
+          case "subscribe":
+            return own.open(said, connection.identity.value.principal.user.id)
+          case "unsubscribe":
+            return own.close(said.stream)
+          case "ping":
+            return own.sendHeads
+          case "visibility":
+            return Effect.sync(() => {
+              connection.visible = said.visible
+            })
+        }
+      }
+
+      const invalid = (message: string) => Effect.sync(() => refuse({ code: "invalid_frame", message }))
+
+      const understand = (json: unknown): Effect.Effect<void> =>
+        Either.match(decode(json), {
+          onLeft: ({ issue }) => invalid(sentence(faults(issue))),
+          onRight: obey
+        })
+
+      const hear = (one: Heard): Effect.Effect<void> => {
+        if (one._tag === "Gap") return own.readAgain(one.name)
+        if (one._tag === "Binary") return invalid("Frames are text.")
+        return Either.match(parse(one.text), {
+          onLeft: () => invalid("A frame is a JSON object, or an array of them."),
+          onRight: (json) =>
+            Array.isArray(json) ? Effect.forEach(json, understand, { discard: true }) : understand(json)
+        })
+      }
+
+      outbox.push(hello)
+      if (Option.isNone(connection.identity)) {
+        const first = yield* Effect.timeoutOption(hearing.next, `${authenticateSeconds} seconds`)
+        if (Option.isNone(first)) return turnAway("Nobody signed in.")
+        yield* hear(first.value)
+      }
+      // A client that does not take its answers is not asked for more questions.
+      return yield* Effect.forever(Effect.zipRight(drained(outbox), Effect.flatMap(hearing.next, hear)))
+    })
+})

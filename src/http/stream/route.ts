@@ -1,0 +1,128 @@
+/**
+ * The WebSocket `/api/v1/stream`.
+ *
+ * Owns: who may open it, the handshake, and the end of a connection.
+ * Does not own: what is said on it (`converse.ts`).
+ */
+import type { IncomingMessage } from "node:http"
+import { HttpApiBuilder, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { NodeHttpServerRequest } from "@effect/platform-node"
+import { Deferred, Effect, Option, type Scope } from "effect"
+import { WebSocket, WebSocketServer } from "ws"
+import { AppConfig } from "../../services/AppConfig.ts"
+import { Accounts } from "../../services/Accounts.ts"
+import { Problem } from "../api/Problem.ts"
+import { authenticated, bearerToken } from "../authentication.ts"
+import * as HostGuard from "../hostGuard.ts"
+import { closeCodes, Connection } from "./Connection.ts"
+import { frameBytes, makeConverse } from "./converse.ts"
+import { makeHearing } from "./hearing.ts"
+import { Hub } from "./Hub.ts"
+import { streamPath } from "./streamPath.ts"
+
+const serverOptions = {
+  noServer: true,
+  clientTracking: false,
+  maxPayload: frameBytes,
+  autoPong: false,
+  /** Milliseconds for a stuck client to read what waits for it, and the reason of the end. */
+  closeTimeout: 10_000
+}
+
+/** Time for everybody to say goodbye when the server stops. */
+const farewell = "1500 millis"
+
+const upgradeRequired = Problem.of("upgrade_required", "Open this as a WebSocket.", {
+  headers: { upgrade: "websocket" }
+})
+
+const originRefused = Problem.of("origin_refused", "Pages of other sites may not open this stream.")
+
+const tokenInUrl = Problem.of(
+  "token_in_url",
+  "URLs are kept in logs. Send the token as `Authorization`, or in the first frame."
+)
+
+const tooMany = Problem.of("too_many_connections", "This server has too many open streams.", {
+  headers: { "retry-after": "30" }
+})
+
+const isUpgrade = ({ headers: { connection, upgrade } }: IncomingMessage) =>
+  upgrade?.toLowerCase() === "websocket" && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(connection ?? "")
+
+const carriesToken = (url: string) =>
+  [...new URL(url, "http://localhost").searchParams].some(
+    ([name, value]) => /token|auth|ticket|secret|key|session/i.test(name) || value.startsWith("errand_")
+  )
+
+/** Refuses before the handshake what should not become a socket, and reads who is asking when the header says it. */
+const admit = (guard: HostGuard.HostGuard, accounts: typeof Accounts.Service) =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const incoming = NodeHttpServerRequest.toIncomingMessage(request)
+    const { origin, host, authorization } = request.headers
+    if (carriesToken(request.url)) return yield* tokenInUrl
+    if (!isUpgrade(incoming)) return yield* upgradeRequired
+    if (!guard.allowsOrigin(origin, host)) return yield* originRefused
+    if (authorization === undefined) return { incoming, identity: Option.none() }
+    const principal = yield* Effect.provideService(authenticated, Accounts, accounts)
+    return { incoming, identity: Option.map(bearerToken(authorization), (token) => ({ principal, token })) }
+  })
+
+interface Opened {
+  readonly socket: WebSocket
+  readonly closed: Effect.Effect<void>
+}
+
+/** The socket is closed when the scope is; a handshake that `ws` refuses ends the request. */
+const accept = (server: WebSocketServer, incoming: IncomingMessage): Effect.Effect<Opened, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>()
+      const socket = yield* Effect.async<WebSocket>((resume) => {
+        incoming.socket.once("close", () => resume(Effect.interrupt))
+        server.handleUpgrade(incoming, incoming.socket, Buffer.alloc(0), (socket) => {
+          socket.on("error", () => undefined)
+          socket.on("close", () => Deferred.unsafeDone(closed, Effect.void))
+          resume(Effect.succeed(socket))
+        })
+      })
+      return { socket, closed: Deferred.await(closed) }
+    }),
+    ({ socket, closed }) =>
+      Effect.suspend(() => {
+        if (socket.readyState === WebSocket.OPEN) socket.close(closeCodes.goingAway, "the server is stopping")
+        return Effect.zipRight(
+          Effect.timeoutOption(closed, farewell),
+          Effect.sync(() => socket.terminate())
+        )
+      })
+  )
+
+export const layer = HttpApiBuilder.Router.use((router) =>
+  Effect.gen(function* () {
+    const guard = HostGuard.make(yield* AppConfig)
+    const accounts = yield* Accounts
+    const hub = yield* Hub
+    const converse = yield* makeConverse
+    const server = yield* Effect.acquireRelease(
+      Effect.sync(() => new WebSocketServer(serverOptions)),
+      (server) => Effect.sync(() => server.close())
+    )
+
+    const serve = Effect.gen(function* () {
+      const { incoming, identity } = yield* admit(guard, accounts)
+      if (!hub.hasRoom()) return yield* tooMany
+      const { socket, closed } = yield* accept(server, incoming)
+      const connection = new Connection(socket, incoming.socket)
+      connection.identity = identity
+      const hearing = yield* makeHearing(socket)
+      yield* Effect.addFinalizer(() => Effect.sync(() => hub.remove(connection)))
+      hub.add(connection)
+      yield* Effect.raceFirst(closed, converse(connection, hearing))
+      return HttpServerResponse.empty()
+    })
+
+    yield* router.get(streamPath, serve)
+  })
+)

@@ -1,0 +1,2 @@
+/** Where clients open the WebSocket. */
+export const streamPath = "/api/v1/stream"

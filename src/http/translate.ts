@@ -1,0 +1,49 @@
+/**
+ * From failures of services to problems: the one place where a domain error gets its code.
+ */
+import { Effect } from "effect"
+import type { PackRefused } from "../services/GitStore.ts"
+import type { IdempotencyConflict } from "../services/Idempotency.ts"
+import type { RepositoryUrlRefused } from "../services/RepositoryUrl.ts"
+import type { NotNow } from "../services/TaskCommands.ts"
+import type { IllegalTransition, TaskNotFound } from "../services/TaskRepo.ts"
+import type { StorageFull } from "../services/Transaction.ts"
+import { Problem } from "./api/Problem.ts"
+
+type Failure =
+  | Problem
+  | TaskNotFound
+  | IllegalTransition
+  | NotNow
+  | StorageFull
+  | IdempotencyConflict
+  | RepositoryUrlRefused
+  | PackRefused
+
+/** The answer for what is not there and for what is somebody else's: nobody can tell them apart. */
+export const notFound = Problem.of("not_found", "There is nothing here, or it is not yours.")
+
+const translate = (failure: Failure): Problem => {
+  switch (failure._tag) {
+    case "Problem":
+      return failure
+    case "TaskNotFound":
+      return notFound
+    case "IllegalTransition":
+    case "NotNow":
+      return Problem.of("not_possible_now", failure.message)
+    case "StorageFull":
+      return Problem.of("storage_full", failure.message)
+    case "IdempotencyConflict":
+      return Problem.of("idempotency_conflict", failure.message)
+    case "RepositoryUrlRefused":
+      return Problem.of("repository_url_refused", failure.message, {
+        errors: [{ path: "repository.url", message: failure.reason }]
+      })
+    case "PackRefused":
+      return Problem.of("unavailable", "The difference can't be read from the server's repository now.")
+  }
+}
+
+export const asProblem = <A, R>(effect: Effect.Effect<A, Failure, R>): Effect.Effect<A, Problem, R> =>
+  Effect.mapError(effect, translate)

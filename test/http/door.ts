@@ -1,0 +1,91 @@
+/** The door on memory adapters, on a free port of this machine, with users and their tokens. */
+import { FetchHttpClient } from "@effect/platform"
+import { Effect, Layer, Redacted } from "effect"
+import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
+import * as EventBusSqlite from "../../src/layers/EventBusSqlite.ts"
+import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
+import * as IdempotencySqlite from "../../src/layers/IdempotencySqlite.ts"
+import * as IdsUlid from "../../src/layers/IdsUlid.ts"
+import * as TaskQueueSqlite from "../../src/layers/TaskQueueSqlite.ts"
+import * as TaskRepoSqlite from "../../src/layers/TaskRepoSqlite.ts"
+import * as TransactionSqlite from "../../src/layers/TransactionSqlite.ts"
+import * as Server from "../../src/http/Server.ts"
+import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
+import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
+import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
+import { GitStore } from "../../src/services/GitStore.ts"
+import { Pricing } from "../../src/services/Pricing.ts"
+import { Sandbox } from "../../src/services/Sandbox.ts"
+import { TaskRunner } from "../../src/services/TaskRunner.ts"
+import { sqliteFile } from "../support/storageLayers.ts"
+import { settings } from "../support/settings.ts"
+
+export const storage = Layer.mergeAll(
+  TaskQueueSqlite.layer,
+  AccountsSqlite.layer,
+  IdempotencySqlite.layer,
+  GitCredentialsMemory.layer
+).pipe(
+  Layer.provideMerge(TaskRepoSqlite.layer),
+  Layer.provideMerge(EventBusSqlite.layer),
+  Layer.provideMerge(TransactionSqlite.layer),
+  Layer.provideMerge(sqliteFile),
+  Layer.provideMerge(IdsUlid.layer)
+)
+
+export interface Fakes {
+  readonly settings?: Partial<Settings>
+  readonly runner?: Layer.Layer<TaskRunner>
+  readonly store?: Layer.Layer<GitStore>
+  readonly sandbox?: Layer.Layer<Sandbox>
+  readonly claude?: Layer.Layer<ClaudeClient>
+}
+
+const quietRunner = Layer.mock(TaskRunner, {
+  stop: () => Effect.void,
+  interruptTool: () => Effect.void,
+  running: Effect.succeed([]),
+  awaitIdle: Effect.void
+})
+
+const readySandbox = Layer.mock(Sandbox, {
+  networkModes: ["none", "open"],
+  health: Effect.succeed({ adapter: "scripted" as const, ready: true, detail: "scripted" })
+})
+
+const configuredModel = Layer.mock(ClaudeClient, { configured: Effect.succeed(true) })
+
+const prices = Layer.succeed(Pricing, {
+  table: { "claude-test": { input: 1, output: 1, cacheRead: 1, cacheWrite: 1 } }
+})
+
+/** Everything that the door needs stays visible, so that a test can act as the agent does. */
+export const door = (fakes: Fakes = {}) =>
+  Server.layer.pipe(
+    Layer.provideMerge(storage),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        fakes.runner ?? quietRunner,
+        fakes.store ?? Layer.mock(GitStore, {}),
+        fakes.sandbox ?? readySandbox,
+        fakes.claude ?? configuredModel,
+        prices,
+        Layer.succeed(AppConfig, { ...settings, ...fakes.settings })
+      )
+    ),
+    Layer.provideMerge(FetchHttpClient.layer)
+  )
+
+export const baseUrl = Server.address
+
+/** Makes a token, and the user when the login is new; the first user is the owner. */
+export const tokenFor = Effect.fnUntraced(function* (
+  login: string,
+  scopes: ReadonlyArray<TokenScope> = ["read", "write"]
+) {
+  const accounts = yield* Accounts
+  return yield* Effect.map(accounts.createToken(login, { name: "test", scopes }), ({ token, ...rest }) => ({
+    ...rest,
+    token: Redacted.value(token)
+  }))
+})
