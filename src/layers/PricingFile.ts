@@ -23,6 +23,7 @@ const fable51 = price(10, 50, 0.25)
 const opus4 = price(15, 75, 1.5)
 const opus45 = price(5, 25, 0.5)
 const sonnet4 = price(3, 15, 0.3)
+const sonnet5 = price(2, 10, 0.2)
 
 /**
  * List prices of Claude models on Anthropic's own API, as of October 2026. A family ends where its price might end: a
@@ -31,8 +32,10 @@ const sonnet4 = price(3, 15, 0.3)
 export const builtInPrices: PriceTable = {
   scripted: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
   "claude-fable-5": fable5,
+  "claude-fable-5-2026*": fable5,
   "claude-fable-5-1*": fable51,
   "claude-mythos-5": fable5,
+  "claude-mythos-5-2026*": fable5,
   "claude-mythos-5-1*": fable51,
   "claude-opus-4-0*": opus4,
   "claude-opus-4-1*": opus4,
@@ -42,12 +45,14 @@ export const builtInPrices: PriceTable = {
   "claude-opus-4-7*": opus45,
   "claude-opus-4-8*": opus45,
   "claude-opus-5": opus45,
+  "claude-opus-5-2026*": opus45,
   "claude-opus-5-5*": price(4, 20, 0.2),
   "claude-sonnet-4-0*": sonnet4,
   "claude-sonnet-4-2025*": sonnet4,
   "claude-sonnet-4-5*": sonnet4,
   "claude-sonnet-4-6*": sonnet4,
-  "claude-sonnet-5": price(2, 10, 0.2),
+  "claude-sonnet-5": sonnet5,
+  "claude-sonnet-5-2026*": sonnet5,
   "claude-sonnet-5-5*": price(2, 10, 0.1),
   "claude-haiku-4-5*": price(1, 5, 0.1),
   // The price of prompts over 100,000 tokens; shorter ones cost a fifth, and a limit must hold for both.

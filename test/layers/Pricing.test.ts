@@ -39,6 +39,7 @@ describe("Pricing", () => {
       )
       assert.deepStrictEqual(priceIn(table, "claude-opus-5-5"), { input: 4, output: 20, cacheRead: 0.2, cacheWrite: 5 })
       assert.deepStrictEqual(priceIn(table, "claude-opus-4-5-20251101"), priceIn(table, "claude-opus-5"))
+      assert.deepStrictEqual(priceIn(table, "claude-opus-5-20260724"), priceIn(table, "claude-opus-5"))
       assert.deepStrictEqual(priceIn(table, "claude-haiku-4-5-20251001")?.output, 5)
       assert.deepStrictEqual(priceIn(table, "claude-sonnet-5")?.cacheRead, 0.2)
       assert.deepStrictEqual(priceIn(table, "claude-sonnet-5-5")?.cacheRead, 0.1)
