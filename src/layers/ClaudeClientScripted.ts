@@ -15,7 +15,7 @@ import {
 } from "../services/ClaudeClient.ts"
 import { brokenOff, fromRefusal, noAnswer } from "./anthropic/failure.ts"
 import { IncomingAnswer, type WireEvent } from "./anthropic/IncomingAnswer.ts"
-import { JsonFileInvalid, readJsonFile } from "./jsonFile.ts"
+import { decodeNamed, JsonFileInvalid, readJsonFile } from "./jsonFile.ts"
 import { FaultCounter } from "./scripted/FaultCounter.ts"
 import { playScript } from "./scripted/playScript.ts"
 import { refusalOf } from "./scripted/refusal.ts"
@@ -48,7 +48,9 @@ export const layer: Layer.Layer<ClaudeClient, JsonFileInvalid, AppConfig | FileS
 export const layerWith = (script: ScriptSource, options?: { readonly silenceMs?: number }): Layer.Layer<ClaudeClient> =>
   Layer.effect(
     ClaudeClient,
-    Effect.map(decodeScript(script), (decoded) => clientOf(decoded, options?.silenceMs ?? 60_000))
+    Effect.map(decodeNamed("The script", decodeScript(script)), (decoded) =>
+      clientOf(decoded, options?.silenceMs ?? 60_000)
+    )
   ).pipe(Layer.orDie)
 
 const clientOf = (script: Script, silenceMs: number): typeof ClaudeClient.Service => {

@@ -27,13 +27,18 @@ export const readJsonFile = <A>(
       try: (): unknown => JSON.parse(text),
       catch: (error) => new JsonFileInvalid({ path, problems: [`it is not JSON: ${String(error)}`] })
     })
-    return yield* Effect.catchAll(decode(value), (error) =>
-      Effect.fail(new JsonFileInvalid({ path, problems: describeProblems(error) }))
-    )
+    return yield* decodeNamed(path, decode(value))
   })
 
+/** Tells mistakes by their places in what `path` names. */
+export const decodeNamed = <A>(
+  path: string,
+  decoded: Effect.Effect<A, ParseResult.ParseError>
+): Effect.Effect<A, JsonFileInvalid> =>
+  Effect.mapError(decoded, (error) => new JsonFileInvalid({ path, problems: describeProblems(error) }))
+
 /** One line for each mistake: its place in the value and what is wrong. */
-export const describeProblems = (error: ParseResult.ParseError): ReadonlyArray<string> => {
+const describeProblems = (error: ParseResult.ParseError): ReadonlyArray<string> => {
   const problems = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ message, path }) =>
     path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`
   )

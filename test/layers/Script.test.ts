@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, TestClock } from "effect"
 import { readFile } from "node:fs/promises"
 import * as ClaudeClientScripted from "../../src/layers/ClaudeClientScripted.ts"
-import { describeProblems } from "../../src/layers/jsonFile.ts"
+import { decodeNamed } from "../../src/layers/jsonFile.ts"
 import { playScript } from "../../src/layers/scripted/playScript.ts"
 import { decodeScript, type ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { writeAnswer } from "../../src/layers/scripted/ScriptedAnswer.ts"
@@ -51,7 +51,7 @@ const converse = (script: ScriptSource, prompt: string, replies: ReadonlyArray<s
   })
 
 const mistakesIn = (script: unknown) =>
-  Effect.map(Effect.flip(decodeScript(script)), (error) => describeProblems(error).join("\n"))
+  Effect.map(Effect.flip(decodeNamed("The script", decodeScript(script))), ({ problems }) => problems.join("\n"))
 
 const run = { name: "run_command", input: { command: "npm test" } }
 

@@ -6,6 +6,7 @@ import { Effect, type Scope } from "effect"
 import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
+import { decodeNamed } from "../../src/layers/jsonFile.ts"
 import { decodeScript } from "../../src/layers/scripted/Script.ts"
 import { Conversations, type MessagesApiOptions, type RecordedRequest } from "./messagesApi/Conversations.ts"
 
@@ -15,14 +16,20 @@ export interface MessagesApi {
   readonly requests: ReadonlyArray<RecordedRequest>
   /** Breaks the next answer after so many bytes of its body. */
   readonly cutNextAfter: (bytes: number) => void
+  /** How many connections there have been. */
+  readonly connections: () => number
   readonly close: () => Promise<void>
 }
 
 export const startMessagesApi = async (options: MessagesApiOptions): Promise<MessagesApi> => {
-  const script = await Effect.runPromise(decodeScript(options.script))
+  const script = await Effect.runPromise(decodeNamed("The script", decodeScript(options.script)))
   const conversation = new Conversations(script, options)
   const server = createServer((request, response) => {
     conversation.serve(request, response).catch(() => response.destroy())
+  })
+  let connections = 0
+  server.on("connection", () => {
+    connections++
   })
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
@@ -36,6 +43,7 @@ export const startMessagesApi = async (options: MessagesApiOptions): Promise<Mes
     cutNextAfter: (bytes) => {
       conversation.cutAfterBytes = bytes
     },
+    connections: () => connections,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
