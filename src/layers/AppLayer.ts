@@ -45,11 +45,13 @@ export interface Parts {
 }
 
 const sandbox = Layer.unwrapEffect(
-  Effect.map(AppConfig, (config) => (config.sandbox.adapter === "docker" ? SandboxDocker.layer : SandboxProcess.layer))
+  Effect.map(AppConfig, (config): Parts["sandbox"] =>
+    config.sandbox.adapter === "docker" ? SandboxDocker.layer : SandboxProcess.layer
+  )
 )
 
 const model = Layer.unwrapEffect(
-  Effect.map(AppConfig, (config) =>
+  Effect.map(AppConfig, (config): Parts["model"] =>
     config.model.name === ClaudeClientScripted.modelName ? ClaudeClientScripted.layer : ClaudeClientAnthropic.layer
   )
 )

@@ -1,7 +1,7 @@
 /** The whole application in one process: real storage, real git, commands on this host, a scripted model. */
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
-import { Effect, Layer, Option, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
 import * as AppLayer from "../../src/layers/AppLayer.ts"
 import * as ClaudeClientScripted from "../../src/layers/ClaudeClientScripted.ts"
