@@ -1,121 +1,34 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Either, Exit, Fiber, Layer, Option, Ref, type Scope, TestClock } from "effect"
-import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
-import { Accounts } from "../../src/services/Accounts.ts"
+import { assert, describe } from "@effect/vitest"
+import { Deferred, Effect, type Layer, Option, TestClock } from "effect"
 import type { AppConfig } from "../../src/services/AppConfig.ts"
 import { EventBus, taskStream } from "../../src/services/EventBus.ts"
-import { Ids, QuestionId, type TaskId, type UserId } from "../../src/services/Ids.ts"
-import { defaultLimits, type TaskDraft } from "../../src/services/Task.ts"
+import type { TaskId } from "../../src/services/Ids.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { cancel, retry } from "../../src/services/TaskCommands.ts"
-import { TaskQueue } from "../../src/services/TaskQueue.ts"
-import { StorageFull, Transaction } from "../../src/services/Transaction.ts"
+import type { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
+import {
+  apply,
+  finish,
+  onStorage,
+  roomy,
+  settled,
+  statusOf,
+  type Storage,
+  submit,
+  submitMany,
+  takeSlot,
+  taskOf,
+  userNamed
+} from "./taskQueueFixtures.ts"
 
-type Storage = TaskRepo | EventBus | Accounts | Ids | Transaction
-
-interface Limits {
-  readonly maxRunning: number
-  readonly maxRunningPerUser: number
-}
-
-const roomy: Limits = { maxRunning: 100, maxRunningPerUser: 100 }
-
-const userNamed = (login: string) =>
-  Effect.flatMap(Accounts, (accounts) =>
-    Effect.map(accounts.createToken(login, { name: "phone", scopes: [] }), ({ user }) => user.id)
-  )
-
-type Wishes = Partial<Pick<TaskDraft, "priority" | "startAt" | "expiresAt">>
-
-const submit = Effect.fnUntraced(function* (owner: UserId, wishes: Wishes = {}) {
-  const repo = yield* TaskRepo
-  const id = yield* Effect.flatMap(Ids, (ids) => ids.task)
-  const { task } = yield* repo.create({
-    id,
-    owner,
-    title: "A task",
-    prompt: "Do it.",
-    repository: { url: "https://git.example/a/b", ref: null },
-    branch: "errand/a-task",
-    delivery: "none",
-    limits: defaultLimits,
-    network: { mode: "none", hosts: [] },
-    approvals: "never",
-    model: "claude-test",
-    priority: 0,
-    tags: [],
-    secrets: [],
-    startAt: null,
-    expiresAt: null,
-    ...wishes
-  })
-  return task.id
-})
-
-const submitMany = (owner: UserId, count: number, wishes: Wishes = {}) =>
-  Effect.replicateEffect(submit(owner, wishes), count, { concurrency: "unbounded" })
-
-const apply = (id: TaskId, ...changes: ReadonlyArray<TaskChange>) =>
-  Effect.flatMap(TaskRepo, (repo) => repo.change(id, () => Either.right(changes)))
-
-const taskOf = (id: TaskId) => Effect.flatMap(TaskRepo, (repo) => repo.get(id))
-const statusOf = (id: TaskId) => Effect.map(taskOf(id), ({ status }) => status)
-
-const newMessage = Effect.map(
-  Effect.flatMap(Ids, (ids) => ids.message),
-  (messageId) => TaskChange.MessageAdded({ messageId, role: "user", content: [], delivers: [], startsOver: false })
-)
-
-/** Something the clock of the test does not move: storage may take turns of the event loop. */
-const settled = Effect.yieldNow({ priority: 1 }).pipe(Effect.repeatN(20), Effect.zipRight(TestClock.adjust(0)))
-
-/**
- * What every TaskQueue must do. `storage` is what outlives a queue, `queue` what one life of a server adds to it.
- */
+/** What every TaskQueue must do with tasks that wait: order, limits, time, places. */
 export const taskQueueContract = <S, E>(
   name: string,
   storage: Layer.Layer<Storage | S, E>,
   queue: Layer.Layer<TaskQueue, never, AppConfig | Storage | S>
 ) => {
-  /** A life of a server: a queue over the same storage. */
-  const live = (limits: Limits) =>
-    Effect.map(Layer.build(Layer.provide(queue, AppConfigEnv.layerWith(limits))), (context): typeof TaskQueue.Service =>
-      Context.get(context, TaskQueue)
-    )
-
-  const test = (title: string, body: Effect.Effect<void, unknown, Storage | S | Scope.Scope>) =>
-    it.scoped(title, () => Effect.provide(body, storage))
-
-  /** A life in which nothing can be stored while `full` holds. */
-  const liveOnDisk = (limits: Limits, full: Ref.Ref<boolean>) =>
-    Effect.gen(function* () {
-      const { afterCommit, run } = yield* Transaction
-      return yield* Effect.provideService(live(limits), Transaction, {
-        afterCommit,
-        run: (effect) =>
-          Effect.flatMap(Ref.get(full), (isFull) => (isFull ? Effect.fail(new StorageFull()) : run(effect)))
-      })
-    })
-
-  /** A lease whose scope is closed by `end`. */
-  const takeSlot = Effect.fnUntraced(function* (tasks: typeof TaskQueue.Service) {
-    const end = yield* Deferred.make<void>()
-    const begun = yield* Deferred.make<TaskId>()
-    const run = yield* tasks.take.pipe(
-      Effect.tap(({ task }) => Deferred.succeed(begun, task.id)),
-      Effect.zipRight(Deferred.await(end)),
-      Effect.scoped,
-      Effect.forkScoped
-    )
-    return {
-      begun,
-      taken: Deferred.await(begun),
-      end: Effect.zipRight(Deferred.succeed(end, undefined), Fiber.join(run))
-    }
-  })
-
-  const finish = (id: TaskId) => apply(id, TaskChange.Completed())
+  const { live, test } = onStorage(storage, queue)
 
   describe(name, () => {
     test(
@@ -345,181 +258,6 @@ export const taskQueueContract = <S, E>(
         assert.strictEqual(yield* statusOf(id), "failed")
         yield* Effect.flatMap(TaskRepo, (repo) => repo.change(id, retry))
         assert.strictEqual((yield* tasks.take).task.id, id)
-      })
-    )
-
-    test(
-      "keeps a lease as long as its scope is open",
-      Effect.gen(function* () {
-        const tasks = yield* live(roomy)
-        const id = yield* submit(yield* userNamed("alice"))
-        yield* tasks.take
-        yield* TestClock.adjust("5 minutes")
-        yield* settled
-        assert.deepStrictEqual(yield* tasks.recover, [])
-        assert.strictEqual(yield* statusOf(id), "running")
-      })
-    )
-
-    test(
-      "queues a task again whose run ended without an end",
-      Effect.gen(function* () {
-        const tasks = yield* live(roomy)
-        const id = yield* submit(yield* userNamed("alice"))
-        yield* Effect.exit(Effect.scoped(Effect.zipRight(tasks.take, Effect.die("bug"))))
-        const task = yield* taskOf(id)
-        assert.strictEqual(task.status, "queued")
-        assert.strictEqual(task.queuedReason, "recovery")
-        assert.strictEqual((yield* tasks.take).run, 2)
-      })
-    )
-
-    test(
-      "loses no slot to a waiter that is interrupted",
-      Effect.gen(function* () {
-        const tasks = yield* live({ maxRunning: 1, maxRunningPerUser: 1 })
-        const waiter = yield* Effect.fork(Effect.scoped(tasks.take))
-        yield* settled
-        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(waiter)))
-        const id = yield* submit(yield* userNamed("alice"))
-        assert.strictEqual((yield* tasks.take).task.id, id)
-      })
-    )
-
-    test(
-      "goes on by itself when there is space on the disk again",
-      Effect.gen(function* () {
-        const full = yield* Ref.make(true)
-        const tasks = yield* liveOnDisk({ maxRunning: 1, maxRunningPerUser: 1 }, full)
-        const [first, second] = yield* submitMany(yield* userNamed("alice"), 2)
-        const slot = yield* takeSlot(tasks)
-        yield* TestClock.adjust("1 minute")
-        assert.isFalse(yield* Deferred.isDone(slot.begun))
-        yield* Ref.set(full, false)
-        yield* TestClock.adjust("2 seconds")
-        assert.strictEqual(yield* slot.taken, first)
-
-        yield* Effect.flatMap(slot.taken, finish)
-        yield* Ref.set(full, true)
-        yield* slot.end
-        const next = yield* takeSlot(tasks)
-        yield* Ref.set(full, false)
-        yield* settled
-        assert.isFalse(yield* Deferred.isDone(next.begun), "the slot could not be given back")
-        yield* TestClock.adjust("70 seconds")
-        assert.strictEqual(yield* next.taken, second)
-      })
-    )
-
-    test(
-      "recovers at start what a dead server left running, and nothing else",
-      Effect.gen(function* () {
-        const owner = yield* userNamed("alice")
-        const dead = yield* live(roomy)
-        const [running, waiting, done] = yield* submitMany(owner, 3)
-        const queued = yield* submit(owner, { startAt: "2000-01-01T00:00:00.000Z" })
-        yield* Effect.replicateEffect(dead.take, 3)
-        if (running === undefined || waiting === undefined || done === undefined) return assert.fail()
-        yield* apply(waiting, TaskChange.Waiting({ questionId: QuestionId.make(`question_${"0".repeat(26)}`) }))
-        yield* finish(done)
-
-        const tasks = yield* live({ maxRunning: 1, maxRunningPerUser: 1 })
-        assert.deepStrictEqual(yield* tasks.recover, [running])
-        assert.deepStrictEqual(yield* tasks.recover, [])
-        assert.strictEqual(yield* statusOf(queued), "queued")
-        assert.strictEqual(yield* statusOf(waiting), "waiting")
-        assert.strictEqual(yield* statusOf(done), "completed")
-        const lease = yield* tasks.take
-        assert.strictEqual(lease.task.id, running)
-        assert.strictEqual(lease.run, 2)
-        assert.strictEqual(lease.task.queuedReason, "recovery")
-      })
-    )
-
-    test(
-      "leaves a run alone that took over from a lease which ends late",
-      Effect.gen(function* () {
-        const dead = yield* live(roomy)
-        const id = yield* submit(yield* userNamed("alice"))
-        const late = yield* takeSlot(dead)
-        yield* late.taken
-        const tasks = yield* live(roomy)
-        yield* tasks.recover
-        assert.strictEqual((yield* tasks.take).run, 2)
-        yield* late.end
-        yield* TestClock.adjust("5 minutes")
-        yield* settled
-        const task = yield* taskOf(id)
-        assert.strictEqual(task.status, "running")
-        assert.strictEqual(task.runNumber, 2)
-      })
-    )
-
-    /** One life of a server that ends by kill -9 while it runs a task. */
-    const crash = Effect.gen(function* () {
-      const tasks = yield* live(roomy)
-      yield* tasks.recover
-      return yield* tasks.take
-    })
-
-    test(
-      "sets a task aside after two recoveries in a row without a step",
-      Effect.gen(function* () {
-        const id = yield* submit(yield* userNamed("alice"))
-        yield* Effect.replicateEffect(crash, 3)
-        const tasks = yield* live(roomy)
-        assert.deepStrictEqual(yield* tasks.recover, [])
-        const task = yield* taskOf(id)
-        assert.strictEqual(task.status, "failed")
-        assert.strictEqual(task.error?.code, "poisoned")
-        assert.strictEqual(task.runNumber, 3)
-      })
-    )
-
-    test(
-      "recovers a task for ever that makes a step in each life",
-      Effect.gen(function* () {
-        const id = yield* submit(yield* userNamed("alice"))
-        for (let life = 1; life <= 6; life++) {
-          assert.strictEqual((yield* crash).run, life)
-          yield* apply(id, yield* newMessage)
-        }
-      })
-    )
-
-    test(
-      "sets a task aside that its runs keep putting back",
-      Effect.gen(function* () {
-        const tasks = yield* live(roomy)
-        const id = yield* submit(yield* userNamed("alice"))
-        const breakDown = Effect.scoped(
-          Effect.tap(tasks.take, ({ task }) => apply(task.id, TaskChange.Queued({ reason: "recovery" })))
-        )
-        yield* Effect.replicateEffect(breakDown, 3)
-        const slot = yield* takeSlot(tasks)
-        yield* settled
-        assert.isFalse(yield* Deferred.isDone(slot.begun))
-        assert.strictEqual((yield* taskOf(id)).error?.code, "poisoned")
-      })
-    )
-
-    test(
-      "starts no task again before its last run has given everything back",
-      Effect.gen(function* () {
-        const tasks = yield* live(roomy)
-        const id = yield* submit(yield* userNamed("alice"))
-        const slot = yield* takeSlot(tasks)
-        yield* slot.taken
-        const repo = yield* TaskRepo
-        yield* repo.change(id, cancel)
-        yield* repo.change(id, retry)
-        yield* tasks.wake
-        const next = yield* takeSlot(tasks)
-        yield* settled
-        assert.isFalse(yield* Deferred.isDone(next.begun))
-        yield* slot.end
-        assert.strictEqual(yield* next.taken, id)
-        assert.strictEqual((yield* taskOf(id)).queuedReason, "retry")
       })
     )
 

@@ -1,0 +1,209 @@
+import { assert, describe } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, type Layer, Ref, TestClock } from "effect"
+import type { AppConfig } from "../../src/services/AppConfig.ts"
+import { QuestionId } from "../../src/services/Ids.ts"
+import { TaskChange } from "../../src/services/TaskChange.ts"
+import { cancel, retry } from "../../src/services/TaskCommands.ts"
+import type { TaskQueue } from "../../src/services/TaskQueue.ts"
+import { TaskRepo } from "../../src/services/TaskRepo.ts"
+import {
+  apply,
+  finish,
+  newMessage,
+  onStorage,
+  roomy,
+  settled,
+  statusOf,
+  type Storage,
+  submit,
+  submitMany,
+  takeSlot,
+  taskOf,
+  userNamed
+} from "./taskQueueFixtures.ts"
+
+/** What every TaskQueue must do with tasks that run: leases, their end, recovery. */
+export const taskLeaseContract = <S, E>(
+  name: string,
+  storage: Layer.Layer<Storage | S, E>,
+  queue: Layer.Layer<TaskQueue, never, AppConfig | Storage | S>
+) => {
+  const { live, liveOnDisk, test } = onStorage(storage, queue)
+
+  describe(name, () => {
+    test(
+      "keeps a lease as long as its scope is open",
+      Effect.gen(function* () {
+        const tasks = yield* live(roomy)
+        const id = yield* submit(yield* userNamed("alice"))
+        yield* tasks.take
+        yield* TestClock.adjust("5 minutes")
+        yield* settled
+        assert.deepStrictEqual(yield* tasks.recover, [])
+        assert.strictEqual(yield* statusOf(id), "running")
+      })
+    )
+
+    test(
+      "queues a task again whose run ended without an end",
+      Effect.gen(function* () {
+        const tasks = yield* live(roomy)
+        const id = yield* submit(yield* userNamed("alice"))
+        yield* Effect.exit(Effect.scoped(Effect.zipRight(tasks.take, Effect.die("bug"))))
+        const task = yield* taskOf(id)
+        assert.strictEqual(task.status, "queued")
+        assert.strictEqual(task.queuedReason, "recovery")
+        assert.strictEqual((yield* tasks.take).run, 2)
+      })
+    )
+
+    test(
+      "loses no slot to a waiter that is interrupted",
+      Effect.gen(function* () {
+        const tasks = yield* live({ maxRunning: 1, maxRunningPerUser: 1 })
+        const waiter = yield* Effect.fork(Effect.scoped(tasks.take))
+        yield* settled
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(waiter)))
+        const id = yield* submit(yield* userNamed("alice"))
+        assert.strictEqual((yield* tasks.take).task.id, id)
+      })
+    )
+
+    test(
+      "goes on by itself when there is space on the disk again",
+      Effect.gen(function* () {
+        const full = yield* Ref.make(true)
+        const tasks = yield* liveOnDisk({ maxRunning: 1, maxRunningPerUser: 1 }, full)
+        const [first, second] = yield* submitMany(yield* userNamed("alice"), 2)
+        const slot = yield* takeSlot(tasks)
+        yield* TestClock.adjust("1 minute")
+        assert.isFalse(yield* Deferred.isDone(slot.begun))
+        yield* Ref.set(full, false)
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* slot.taken, first)
+
+        yield* Effect.flatMap(slot.taken, finish)
+        yield* Ref.set(full, true)
+        yield* slot.end
+        const next = yield* takeSlot(tasks)
+        yield* Ref.set(full, false)
+        yield* settled
+        assert.isFalse(yield* Deferred.isDone(next.begun), "the slot could not be given back")
+        yield* TestClock.adjust("70 seconds")
+        assert.strictEqual(yield* next.taken, second)
+      })
+    )
+
+    test(
+      "recovers at start what a dead server left running, and nothing else",
+      Effect.gen(function* () {
+        const owner = yield* userNamed("alice")
+        const dead = yield* live(roomy)
+        const [running, waiting, done] = yield* submitMany(owner, 3)
+        const queued = yield* submit(owner, { startAt: "2000-01-01T00:00:00.000Z" })
+        yield* Effect.replicateEffect(dead.take, 3)
+        if (running === undefined || waiting === undefined || done === undefined) return assert.fail()
+        yield* apply(waiting, TaskChange.Waiting({ questionId: QuestionId.make(`question_${"0".repeat(26)}`) }))
+        yield* finish(done)
+
+        const tasks = yield* live({ maxRunning: 1, maxRunningPerUser: 1 })
+        assert.deepStrictEqual(yield* tasks.recover, [running])
+        assert.deepStrictEqual(yield* tasks.recover, [])
+        assert.strictEqual(yield* statusOf(queued), "queued")
+        assert.strictEqual(yield* statusOf(waiting), "waiting")
+        assert.strictEqual(yield* statusOf(done), "completed")
+        const lease = yield* tasks.take
+        assert.strictEqual(lease.task.id, running)
+        assert.strictEqual(lease.run, 2)
+        assert.strictEqual(lease.task.queuedReason, "recovery")
+      })
+    )
+
+    test(
+      "leaves a run alone that took over from a lease which ends late",
+      Effect.gen(function* () {
+        const dead = yield* live(roomy)
+        const id = yield* submit(yield* userNamed("alice"))
+        const late = yield* takeSlot(dead)
+        yield* late.taken
+        const tasks = yield* live(roomy)
+        yield* tasks.recover
+        assert.strictEqual((yield* tasks.take).run, 2)
+        yield* late.end
+        yield* TestClock.adjust("5 minutes")
+        yield* settled
+        const task = yield* taskOf(id)
+        assert.strictEqual(task.status, "running")
+        assert.strictEqual(task.runNumber, 2)
+      })
+    )
+
+    /** One life of a server that ends by kill -9 while it runs a task. */
+    const crash = Effect.gen(function* () {
+      const tasks = yield* live(roomy)
+      yield* tasks.recover
+      return yield* tasks.take
+    })
+
+    test(
+      "sets a task aside after two recoveries in a row without a step",
+      Effect.gen(function* () {
+        const id = yield* submit(yield* userNamed("alice"))
+        yield* Effect.replicateEffect(crash, 3)
+        const tasks = yield* live(roomy)
+        assert.deepStrictEqual(yield* tasks.recover, [])
+        const task = yield* taskOf(id)
+        assert.strictEqual(task.status, "failed")
+        assert.strictEqual(task.error?.code, "poisoned")
+        assert.strictEqual(task.runNumber, 3)
+      })
+    )
+
+    test(
+      "recovers a task for ever that makes a step in each life",
+      Effect.gen(function* () {
+        const id = yield* submit(yield* userNamed("alice"))
+        for (let life = 1; life <= 6; life++) {
+          assert.strictEqual((yield* crash).run, life)
+          yield* apply(id, yield* newMessage)
+        }
+      })
+    )
+
+    test(
+      "sets a task aside that its runs keep putting back",
+      Effect.gen(function* () {
+        const tasks = yield* live(roomy)
+        const id = yield* submit(yield* userNamed("alice"))
+        const breakDown = Effect.scoped(
+          Effect.tap(tasks.take, ({ task }) => apply(task.id, TaskChange.Queued({ reason: "recovery" })))
+        )
+        yield* Effect.replicateEffect(breakDown, 3)
+        const slot = yield* takeSlot(tasks)
+        yield* settled
+        assert.isFalse(yield* Deferred.isDone(slot.begun))
+        assert.strictEqual((yield* taskOf(id)).error?.code, "poisoned")
+      })
+    )
+
+    test(
+      "starts no task again before its last run has given everything back",
+      Effect.gen(function* () {
+        const tasks = yield* live(roomy)
+        const id = yield* submit(yield* userNamed("alice"))
+        const slot = yield* takeSlot(tasks)
+        yield* slot.taken
+        const repo = yield* TaskRepo
+        yield* repo.change(id, cancel)
+        yield* repo.change(id, retry)
+        yield* tasks.wake
+        const next = yield* takeSlot(tasks)
+        yield* settled
+        assert.isFalse(yield* Deferred.isDone(next.begun))
+        yield* slot.end
+        assert.strictEqual(yield* next.taken, id)
+        assert.strictEqual((yield* taskOf(id)).queuedReason, "retry")
+      })
+    )
+  })
+}
