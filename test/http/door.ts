@@ -1,6 +1,6 @@
 /** The door on memory adapters, on a free port of this machine, with users and their tokens. */
 import { FetchHttpClient } from "@effect/platform"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Either, Layer, Redacted } from "effect"
 import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
 import * as EventBusSqlite from "../../src/layers/EventBusSqlite.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
@@ -14,8 +14,11 @@ import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
 import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
+import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
+import type { TaskChange } from "../../src/services/TaskChange.ts"
+import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { TaskRunner } from "../../src/services/TaskRunner.ts"
 import { sqliteFile } from "../support/storageLayers.ts"
 import { settings } from "../support/settings.ts"
@@ -89,3 +92,56 @@ export const tokenFor = Effect.fnUntraced(function* (
     token: Redacted.value(token)
   }))
 })
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The body as JSON, of whatever shape a test expects; undefined when it is none. */
+  readonly json: ReturnType<typeof JSON.parse>
+}
+
+interface Asking {
+  readonly token?: string
+  /** Sent as JSON, but for strings and bytes, which are sent as they are. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** One request over a real socket. */
+export const ask = (method: string, path: string, { token, body, headers }: Asking = {}) =>
+  Effect.flatMap(baseUrl, (url) =>
+    Effect.promise(async (signal): Promise<Reply> => {
+      const raw = typeof body === "string" || body instanceof Uint8Array || body === undefined
+      const response = await fetch(`${url}${path}`, {
+        method,
+        signal,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...headers
+        },
+        ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) })
+      })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, text, json: parsed(text) }
+    })
+  )
+
+export const newTask = { repository: { url: "https://git.example/team/project" }, prompt: "Mend the failing test." }
+
+/** Submits a task and gives its id. */
+export const submit = (token: string, more: Readonly<Record<string, unknown>> = {}) =>
+  Effect.map(ask("POST", "/api/v1/tasks", { token, body: { ...newTask, ...more } }), ({ json }) => json.id as TaskId)
+
+/** Changes a task as the agent would. */
+export const happen = (id: TaskId, ...changes: ReadonlyArray<TaskChange>) =>
+  Effect.flatMap(TaskRepo, (repo) => repo.change(id, () => Either.right(changes)))

@@ -16,6 +16,9 @@ import { Subscription } from "./Subscription.ts"
 
 export const mostSubscriptions = 64
 
+/** Time for news of what was just committed, so that no client takes it for lost. */
+const onTheWay = "50 millis"
+
 const isTaskId = Schema.is(TaskId)
 
 /** What a client asks for. */
@@ -59,31 +62,25 @@ export const makeSubscriptions = Effect.gen(function* () {
       const { outbox, subscriptions } = connection
       const replays = yield* FiberMap.make<string, void, never>()
 
-      const begin = ({ stream: name, after, epoch }: Wish, user: UserId) =>
-        Effect.gen(function* () {
-          const stream = yield* resolve(name, user)
-          if (Option.isNone(stream)) return calls.refuse(notFound, name)
-          const subscription = new Subscription(stream.value, outbox, after)
-          hub.subscribe({ connection, subscription, onGap: () => calls.onGap(name) })
-          const [head, current] = yield* Effect.all([bus.head(stream.value), bus.epoch])
-          const reason = epoch !== undefined && epoch !== current ? "epoch" : after > head ? "ahead" : undefined
-          if (reason === undefined) return yield* replay(subscription, outbox)
-          hub.unsubscribe(connection, name)
-          subscription.reset(reason, head)
-        })
-
       const close = (name: string) =>
         Effect.zipRight(
           FiberMap.remove(replays, name),
           Effect.sync(() => hub.unsubscribe(connection, name))
         )
 
-      const open = (wish: Wish, user: UserId) =>
+      const open = ({ stream: name, after, epoch }: Wish, user: UserId) =>
         Effect.gen(function* () {
-          yield* close(wish.stream)
-          const opening = [...replays].filter(([name]) => !subscriptions.has(name)).length
-          if (subscriptions.size + opening >= mostSubscriptions) return calls.refuse(tooMany, wish.stream)
-          yield* FiberMap.run(replays, wish.stream, begin(wish, user))
+          yield* close(name)
+          if (subscriptions.size >= mostSubscriptions) return calls.refuse(tooMany, name)
+          const stream = yield* resolve(name, user)
+          if (Option.isNone(stream)) return calls.refuse(notFound, name)
+          const subscription = new Subscription(stream.value, outbox, after)
+          hub.subscribe({ connection, subscription, onGap: () => calls.onGap(name) })
+          const [head, current] = yield* Effect.all([bus.head(stream.value), bus.epoch])
+          const reason = epoch !== undefined && epoch !== current ? "epoch" : after > head ? "ahead" : undefined
+          if (reason === undefined) return void (yield* FiberMap.run(replays, name, replay(subscription, outbox)))
+          hub.unsubscribe(connection, name)
+          subscription.reset(reason, head)
         })
 
       const readAgain = (name: string) =>
@@ -95,14 +92,13 @@ export const makeSubscriptions = Effect.gen(function* () {
         })
 
       /** Read from the log, not from what was sent: so a client notices when the last frame was lost. */
-      const heads = Effect.forEach([...subscriptions.values()], ({ name, stream }) =>
-        Effect.map(bus.head(stream), (head) => [name, head] as const)
-      )
-
-      const sendHeads = Effect.map(
-        Effect.suspend(() => heads),
-        (pairs) => outbox.push(Frame.of({ type: "pong", heads: Object.fromEntries(pairs) }))
-      )
+      const sendHeads = Effect.gen(function* () {
+        const heads: Record<string, number> = {}
+        for (const { name, stream } of [...subscriptions.values()]) heads[name] = yield* bus.head(stream)
+        const late = [...subscriptions.values()].some(({ name, live, sent }) => live && (heads[name] ?? 0) > sent)
+        if (late) yield* Effect.sleep(onTheWay)
+        outbox.push(Frame.of({ type: "pong", heads }))
+      })
 
       return { open, close, readAgain, sendHeads }
     })
