@@ -3,6 +3,7 @@ import { Effect, Option, Stream } from "effect"
 import { collect, layOut, snapshot } from "../../src/agent/workspace.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import { CommitId } from "../../src/services/Ids.ts"
+import type { CommandResult } from "../../src/services/Sandbox.ts"
 import {
   branch,
   checkpoint,

@@ -1,27 +1,366 @@
-import { expect, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
-import { GitStore } from "../../src/services/GitStore.ts"
-import { gitText } from "../support/gitRepository.ts"
-import { describeWithGitServer, gitServer } from "../support/gitServer.ts"
-import { type GitStoreOptions, gitStoreLayer, owner } from "../support/gitStore.ts"
+import { expect, layer } from "@effect/vitest"
+import { Chunk, Effect, Fiber, Option, Stream, TestContext } from "effect"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DataDir } from "../../src/layers/DataDirLock.ts"
+import { GitStore, type StoreKey } from "../../src/services/GitStore.ts"
+import { CommitId } from "../../src/services/Ids.ts"
+import { commitFiles, type FileSpec, git, gitText, makeBare } from "../support/gitRepository.ts"
+import { gitStoreLayer, owner } from "../support/gitStore.ts"
+import { remoteWith } from "../support/workplace.ts"
 
-const withServer = (options: Omit<GitStoreOptions, "trustedHosts"> = {}) =>
-  Effect.map(gitServer, (server) => ({
-    server,
-    layer: gitStoreLayer({ ...options, trustedHosts: [server.host] })
-  }))
+const MiB = 2 ** 20
+const author = { name: "E", email: "e@x" }
+const files = { "a.txt": "one\n", "b.txt": "b\n" }
 
-describeWithGitServer("fetch", () => {
-  it.scopedLive("brings the default branch", () =>
+/** A repository as a sandbox has it, made from the remote, in which everything can be forged. */
+const forge = (remote: string) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "errand-forge-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const path = join(folder, "forged.git")
+    yield* makeBare(path)
+    yield* git(path, [
+      "-c",
+      "protocol.file.allow=always",
+      "fetch",
+      "--quiet",
+      remote,
+      "refs/heads/main:refs/heads/main"
+    ])
+    return path
+  })
+
+const packOf = (path: string, want: string, have: string | null) =>
+  Effect.map(
+    git(
+      path,
+      ["pack-objects", "--revs", "--stdout", "-q", "--thin"],
+      have === null ? `${want}\n` : `${want}\n^${have}\n`
+    ),
+    (bytes): Stream.Stream<Uint8Array> => Stream.make(new Uint8Array(bytes))
+  )
+
+/** A pack of just these objects. */
+const packOfObjects = (path: string, ids: ReadonlyArray<string>) =>
+  Effect.map(
+    git(path, ["pack-objects", "--stdout", "-q"], ids.map((id) => `${id}\n`).join("")),
+    (bytes): Stream.Stream<Uint8Array> => Stream.make(new Uint8Array(bytes))
+  )
+
+const hashObject = (path: string, type: string, content: Uint8Array | string) =>
+  gitText(path, ["hash-object", "-t", type, "-w", "--literally", "--stdin"], content)
+
+/** A tree with entries that git's own commands would not make. */
+const rawTree = (path: string, entries: ReadonlyArray<readonly [mode: string, name: string, id: string]>) =>
+  hashObject(
+    path,
+    "tree",
+    Buffer.concat(
+      entries.map(([mode, name, id]) =>
+        Buffer.concat([Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(id, "hex")])
+      )
+    )
+  )
+
+const rawCommit = (path: string, tree: string, parent: string) =>
+  gitText(path, ["-c", "user.name=a", "-c", "user.email=a", "commit-tree", "-p", parent, "-m", "x", tree])
+
+/** What is left of packs that were not taken: quarantines, temporary files, locks. */
+const leftovers = Effect.map(DataDir, ({ path }) =>
+  readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => /tmp_|incoming|\.lock$/.test(name))
+)
+
+/** A store with a repository, and a forge that begins with the same commit. */
+const scene = (content: Readonly<Record<string, FileSpec>> = files) =>
+  Effect.gen(function* () {
+    const store = yield* GitStore
+    const { base, key, path: remote } = yield* remoteWith(content)
+    const forged = yield* forge(remote)
+    const first = CommitId.make(base ?? "")
+    const receive = (commit: string, pack: Stream.Stream<Uint8Array>, expected: CommitId | null = null) =>
+      store.receive(key, { name: "task/1", commit: CommitId.make(commit), expected }, pack)
+    return { store, key, base: first, forged, receive }
+  })
+
+layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60 * MiB }), {
+  excludeTestServices: true
+})("GitStore", (it) => {
+  it.scoped("takes a commit with everything it needs, and keeps it", () =>
     Effect.gen(function* () {
-      const { layer, server } = yield* withServer()
-      const { commit, url } = yield* server.create("team/app", { "a.txt": "one\n" })
-      yield* Effect.gen(function* () {
-        const store = yield* GitStore
-        const start = yield* store.fetch({ owner, url }, Option.none())
-        expect(start).toEqual({ ref: "main", commit })
-        expect(yield* store.hasCommit({ owner, url }, commit!)).toBe(true)
-      }).pipe(Effect.provide(layer))
+      const { base, forged, key, receive, store } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      yield* receive(commit, yield* packOf(forged, commit, base))
+      expect(yield* store.hasCommit(key, commit)).toBe(true)
+      expect(yield* store.sameTree(key, base, commit)).toBe(false)
+      expect(yield* store.readFile(key, commit, "a.txt", 100)).toEqual(Option.some(Buffer.from("two\n")))
+      const next = yield* commitFiles(forged, { "a.txt": "three\n" })
+      yield* receive(next, yield* packOf(forged, next, commit), commit)
+      expect(yield* store.hasCommit(key, next)).toBe(true)
+    })
+  )
+
+  it.scoped("takes the same commit again when the first answer was lost", () =>
+    Effect.gen(function* () {
+      const { base, forged, receive } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      yield* receive(commit, yield* packOf(forged, commit, base))
+      yield* receive(commit, yield* packOf(forged, commit, base))
+    })
+  )
+
+  it.scoped("does not move a ref that is not where it is expected to be", () =>
+    Effect.gen(function* () {
+      const { base, forged, receive } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      yield* receive(commit, yield* packOf(forged, commit, base))
+      const other = yield* commitFiles(forged, { "a.txt": "three\n" })
+      const pack = yield* packOf(forged, other, base)
+      expect(yield* Effect.flip(receive(other, pack))).toMatchObject({ _tag: "PackRefused" })
+      expect(yield* Effect.flip(receive(other, pack, base))).toMatchObject({ _tag: "PackRefused" })
+    })
+  )
+
+  it.scoped("refuses trees that would harm who checks them out", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, receive, store } = yield* scene()
+      const blob = yield* hashObject(forged, "blob", "[core]\n\tfsmonitor = touch /tmp/x\n")
+      const modules = yield* hashObject(forged, "blob", '[submodule "x"]\n\tpath = x\n\turl = -u./payload\n')
+      const folder = yield* rawTree(forged, [["100644", "config", blob]])
+      const trees: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, string, string]>]> = [
+        [".git", [["40000", ".git", folder]]],
+        [".GIT", [["40000", ".GIT", folder]]],
+        ["git~1", [["40000", "git~1", folder]]],
+        ["invisible", [["40000", ".g\u00e2\u0080\u008cit", folder]]],
+        ["dots", [["40000", "..", folder]]],
+        ["dot", [["40000", ".", folder]]],
+        ["slash", [["100644", "a/../../b", blob]]],
+        ["empty", [["100644", "", blob]]],
+        [
+          "duplicate",
+          [
+            ["100644", "a", blob],
+            ["100644", "a", blob]
+          ]
+        ],
+        [
+          "order",
+          [
+            ["100644", "b", blob],
+            ["100644", "a", blob]
+          ]
+        ],
+        [
+          "modules",
+          [
+            ["100644", ".gitmodules", modules],
+            ["160000", "x", base]
+          ]
+        ],
+        ["modules link", [["120000", ".gitmodules", blob]]]
+      ]
+      for (const [what, entries] of trees) {
+        const tree = yield* rawTree(forged, entries)
+        const commit = yield* rawCommit(forged, tree, base)
+        const pack = yield* packOfObjects(forged, [commit, tree, folder, blob, modules])
+        const failure = yield* Effect.flip(receive(commit, pack))
+        expect([what, failure._tag]).toEqual([what, "PackRefused"])
+        expect(yield* store.hasCommit(key, CommitId.make(commit))).toBe(false)
+      }
+      expect(yield* leftovers).toEqual([])
+    })
+  )
+
+  it.scoped("refuses what is not whole, not a commit, or not a pack", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, receive, store } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      const tree = yield* gitText(forged, ["rev-parse", `${commit}^{tree}`])
+      const whole = yield* git(forged, ["pack-objects", "--revs", "--stdout", "-q"], `${commit}\n^${base}\n`)
+      const commitOnly = yield* git(forged, ["pack-objects", "--stdout", "-q"], `${commit}\n`)
+      const nothing = yield* git(forged, ["pack-objects", "--stdout", "-q"], "")
+      const other = yield* commitFiles(forged, { "c.txt": "c\n" }, { branch: "other" })
+      const damaged = Buffer.from(whole)
+      damaged[40] = (damaged[40] ?? 0) ^ 255
+      const bad: ReadonlyArray<readonly [string, string, Uint8Array]> = [
+        ["cut", commit, whole.subarray(0, whole.length - 10)],
+        ["cut at once", commit, whole.subarray(0, 6)],
+        ["empty", commit, Buffer.alloc(0)],
+        ["damaged", commit, damaged],
+        ["no pack", commit, Buffer.from("PACK of cigarettes")],
+        ["no files", commit, commitOnly],
+        ["nothing", commit, nothing],
+        ["another commit", other, whole],
+        ["a tree", tree, whole],
+        ["commands", commit, Buffer.from("0000")]
+      ]
+      for (const [what, id, bytes] of bad) {
+        const failure = yield* Effect.flip(receive(id, Stream.make(new Uint8Array(bytes))))
+        expect([what, failure._tag]).toEqual([what, "PackRefused"])
+        expect(failure.message).toMatch(/^[^\n]{5,400}$/)
+      }
+      expect(yield* store.hasCommit(key, commit)).toBe(false)
+      expect(yield* leftovers).toEqual([])
+    })
+  )
+
+  it.scoped("stops a pack that is too large, and one that breaks off", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, receive, store } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      const head = (yield* git(forged, ["pack-objects", "--revs", "--stdout", "-q"], `${commit}\n^${base}\n`)).subarray(
+        0,
+        30
+      )
+      const start = Stream.make(new Uint8Array(head))
+      const endless = Stream.concat(start, Stream.repeatEffect(Effect.succeed(new Uint8Array(65_536))))
+      expect((yield* Effect.flip(receive(commit, endless))).message).toMatch(/larger than 8 MiB|pack/)
+      const counted = Stream.repeatValue(new Uint8Array(MiB)).pipe(Stream.take(9))
+      expect((yield* Effect.flip(receive(commit, counted)))._tag).toBe("PackRefused")
+      const broken = Stream.concat(start, Stream.fail("the sandbox is gone" as const))
+      const cut = store.receive(key, { name: "task/1", commit, expected: null }, broken)
+      expect(yield* Effect.flip(cut)).toBe("the sandbox is gone")
+      const interrupted = yield* Effect.fork(receive(commit, Stream.concat(start, Stream.never)))
+      yield* Effect.sleep("200 millis")
+      yield* Fiber.interrupt(interrupted)
+      expect(yield* leftovers).toEqual([])
+      yield* receive(commit, yield* packOf(forged, commit, base))
+    })
+  )
+
+  it.scoped("stops a pack that never ends", () =>
+    Effect.gen(function* () {
+      const { base, forged, receive } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      const slow = Stream.concat(yield* packOf(forged, commit, base), Stream.never)
+      yield* receive(commit, slow)
+      const never = Effect.flip(receive(yield* commitFiles(forged, { "a.txt": "3\n" }), Stream.never, commit))
+      expect((yield* never).message).toContain("too long")
+      expect(yield* leftovers).toEqual([])
+    }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true, receiveTime: "3 seconds" })))
+  )
+
+  it.scoped("does not hold in memory what inflates from little", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, receive, store } = yield* scene()
+      const zeros = Buffer.alloc(64 * MiB)
+      const commit = yield* commitFiles(forged, { "zeros.bin": zeros })
+      yield* receive(commit, yield* packOf(forged, commit, base))
+      const { files: changed } = yield* store.diff(key, base, commit)
+      expect(changed).toMatchObject([{ path: "zeros.bin", binary: true }])
+      const tree = yield* hashObject(forged, "tree", zeros)
+      const bomb = yield* rawCommit(forged, tree, base)
+      const pack = yield* packOfObjects(forged, [bomb, tree])
+      expect((yield* Effect.flip(receive(bomb, pack, commit)))._tag).toBe("PackRefused")
+    })
+  )
+
+  it.scoped("makes the same commit from the same words at the same time", () =>
+    Effect.gen(function* () {
+      const { base, key, store } = yield* scene()
+      const spec = { tree: base, parents: [base], message: "words\u0000 of\n\nmine", keep: "task", author }
+      const [one, two] = yield* Effect.all([store.commit(key, spec), store.commit(key, spec)]).pipe(
+        Effect.provide(TestContext.TestContext)
+      )
+      expect(one).toBe(two)
+      expect(yield* store.sameTree(key, one, base)).toBe(true)
+      const odd = { ...spec, author: { name: "\n<>", email: "a\u0000>\n" }, message: "" }
+      expect(yield* store.hasCommit(key, yield* store.commit(key, odd))).toBe(true)
+      const unknown = CommitId.make("1".repeat(40))
+      expect(yield* Effect.flip(store.commit(key, { ...spec, tree: unknown }))).toMatchObject({ _tag: "PackRefused" })
+    })
+  )
+
+  it.scoped("reads regular files of a commit, and nothing else", () =>
+    Effect.gen(function* () {
+      const { base, key, store } = yield* scene({
+        "a b.txt": "12345",
+        "dir/run": { mode: "100755", data: "#!" },
+        link: { mode: "120000", data: "/etc/passwd" },
+        lib: { mode: "160000", data: "1".repeat(40) },
+        ":(top)x": "odd",
+        "*": "star"
+      })
+      const read = (path: string, limit = 100) =>
+        Effect.map(store.readFile(key, base, path, limit), (found) =>
+          Option.getOrNull(Option.map(found, (bytes) => Buffer.from(bytes).toString()))
+        )
+      expect(yield* read("a b.txt")).toBe("12345")
+      expect(yield* read("a b.txt", 3)).toBe("123")
+      expect(yield* read("a b.txt", 5)).toBe("12345")
+      expect(yield* read("dir/run")).toBe("#!")
+      expect(yield* read(":(top)x")).toBe("odd")
+      expect(yield* read("*")).toBe("star")
+      for (const path of [
+        "link",
+        "lib",
+        "dir",
+        "dir/",
+        "/a b.txt",
+        "../a",
+        "",
+        "--x",
+        "none",
+        "./a b.txt",
+        "a\u0000b"
+      ]) {
+        expect([path, yield* read(path)]).toEqual([path, null])
+      }
+      expect(yield* store.readFile(key, CommitId.make("1".repeat(40)), "a", 1)).toEqual(Option.none())
+    })
+  )
+
+  it.scoped("packs what is wanted and not had", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, receive, store } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      yield* receive(commit, yield* packOf(forged, commit, base))
+      const bytes = (want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) =>
+        Effect.map(Stream.runCollect(store.pack(key, want, have)), (chunks) =>
+          Buffer.concat(Chunk.toReadonlyArray(chunks))
+        )
+      const count = (pack: Buffer) => pack.readUInt32BE(8)
+      expect(count(yield* bytes([commit, base], []))).toBe(7)
+      expect(count(yield* bytes([commit], [base]))).toBe(3)
+      expect(count(yield* bytes([base], [commit]))).toBe(0)
+      const unknown = CommitId.make("1".repeat(40))
+      expect(yield* Effect.flip(bytes([unknown], []))).toMatchObject({ _tag: "RemoteFailed", retryable: false })
+    })
+  )
+
+  it.scoped("forgets what is under a name, and only that", () =>
+    Effect.gen(function* () {
+      const { base, forged, key, store } = yield* scene()
+      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+      const pack = yield* packOf(forged, commit, base)
+      const keep = (name: string) => store.receive(key, { name, commit, expected: null }, pack)
+      for (const name of ["one/1", "one/2", "one-more/1"]) yield* keep(name)
+      yield* store.commit(key, { tree: commit, parents: [], message: "m", keep: "one", author })
+      yield* store.forget(key, "one")
+      yield* store.forget(key, "one")
+      yield* keep("one/1")
+      yield* keep("one-more/1")
+      yield* store.forget({ owner, url: "/nowhere" }, "one")
+      yield* store.forget(key, "*")
+      expect(yield* Effect.exit(keep("../../escape"))).toMatchObject({ _tag: "Failure" })
+    })
+  )
+
+  it.scoped("has nothing of a repository that it never fetched", () =>
+    Effect.gen(function* () {
+      const store = yield* GitStore
+      const key: StoreKey = { owner, url: "https://example.com/never.git" }
+      const commit = CommitId.make("1".repeat(40))
+      expect(yield* store.hasCommit(key, commit)).toBe(false)
+      expect(yield* store.sameTree(key, commit, commit)).toBe(false)
+      expect(yield* store.readFile(key, commit, "a", 10)).toEqual(Option.none())
+      expect(yield* Effect.flip(store.diff(key, null, commit))).toMatchObject({ _tag: "PackRefused" })
+      expect(yield* Effect.flip(Stream.runDrain(store.patch(key, null, commit)))).toMatchObject({ _tag: "PackRefused" })
+      const kept = store.receive(key, { name: "task", commit, expected: null }, Stream.empty)
+      expect(yield* Effect.flip(kept)).toMatchObject({ _tag: "PackRefused" })
     })
   )
 })

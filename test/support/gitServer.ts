@@ -49,6 +49,8 @@ export interface GitServer {
   readonly requireSignIn: (user: string, password: string) => Effect.Effect<void>
   /** The next `times` requests of a step meet a fault. */
   readonly fail: (step: Step, fault: Fault, times?: number) => Effect.Effect<void>
+  /** No more faults. */
+  readonly heal: Effect.Effect<void>
   readonly requests: Effect.Effect<ReadonlyArray<SeenRequest>>
 }
 
@@ -97,7 +99,7 @@ const serve = (root: string, request: IncomingMessage, url: URL) =>
           HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
           GIT_PROTOCOL: String(request.headers["git-protocol"] ?? "")
         },
-        stdio: ["pipe", "pipe", "inherit"]
+        stdio: ["pipe", "pipe", "ignore"]
       })
       const chunks: Array<Buffer> = []
       child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk))
@@ -203,6 +205,7 @@ export const gitServer: Effect.Effect<GitServer, never, Scope.Scope> = Effect.ac
         Effect.sync(() => {
           for (let time = 0; time < times; time++) faults.push({ step, fault })
         }),
+      heal: Effect.sync(() => void faults.splice(0)),
       requests: Effect.sync(() => [...requests])
     }
   })

@@ -4,41 +4,12 @@ import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option, Redacted } from "effect"
 import * as DataDirLock from "../../src/layers/DataDirLock.ts"
 import * as GitStoreBare from "../../src/layers/GitStoreBare.ts"
-import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
+import { AppConfig } from "../../src/services/AppConfig.ts"
 import { type CredentialKind, GitCredentials } from "../../src/services/GitCredentials.ts"
 import { UserId } from "../../src/services/Ids.ts"
+import { settings } from "./settings.ts"
 
 export const owner = UserId.make("user_01ARZ3NDEKTSV4RRFFQ69G5FAV")
-
-const settings: Settings = {
-  host: "127.0.0.1",
-  port: 0,
-  publicUrl: Option.none(),
-  dataDir: "/nonexistent",
-  sandbox: {
-    adapter: "process",
-    image: "none",
-    runtime: Option.none(),
-    dockerHost: Option.none(),
-    limits: { memoryBytes: 2 ** 30, cpus: 1, pids: 100, diskBytes: 2 ** 30 },
-    defaultNetwork: "none"
-  },
-  maxRunning: 1,
-  maxRunningPerUser: 1,
-  model: {
-    name: "scripted",
-    apiKey: Option.none(),
-    baseUrl: Option.none(),
-    script: Option.none(),
-    prices: Option.none(),
-    silenceMs: 1000
-  },
-  trustedGitHosts: [],
-  allowLocalRepositories: false,
-  secretKey: Option.none(),
-  strict: false,
-  diskFloorBytes: 0
-}
 
 export interface GitStoreOptions extends GitStoreBare.Options {
   readonly trustedHosts?: ReadonlyArray<string>

@@ -2,7 +2,7 @@
 import { Layer, Option, Redacted } from "effect"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
 
-const settings: Settings = {
+export const settings: Settings = {
   host: "127.0.0.1",
   port: 0,
   publicUrl: Option.none(),

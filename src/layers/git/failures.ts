@@ -1,6 +1,7 @@
 /**
  * From git's words to something that a person or a program can act on.
  */
+import { stripVTControlCharacters } from "node:util"
 import { RemoteFailed } from "../../services/GitStore.ts"
 import { GitStopped } from "./process.ts"
 
@@ -9,51 +10,51 @@ type Reason = RemoteFailed["reason"]
 interface Meaning {
   readonly reason: Reason
   readonly retryable: boolean
-  readonly sentence: (host: string) => string
+  readonly sentence: (server: string, host: string) => string
 }
 
 const meanings = {
   auth: {
     reason: "auth",
     retryable: false,
-    sentence: (host) =>
-      `${host} refused access; store a credential for it with PUT /git-credentials/${host} that may read and push`
+    sentence: (server, host) =>
+      `${server} refused access. Store a credential that may read and push with PUT /git-credentials/${host}.`
   },
   notFound: {
     reason: "not_found",
     retryable: false,
-    sentence: (host) => `${host} has no such repository, or it may not be seen with the stored credential`
+    sentence: (server) => `${server} has no such repository, or does not show it with the stored credential.`
   },
   refNotFound: {
     reason: "ref_not_found",
     retryable: false,
-    sentence: () => "the repository has no such branch, tag or commit"
+    sentence: () => "The repository has no such branch, tag or commit."
   },
-  busy: { reason: "network", retryable: true, sentence: (host) => `${host} can't answer at the moment` },
-  network: { reason: "network", retryable: true, sentence: (host) => `${host} can't be reached, or broke off` },
-  timeout: { reason: "timeout", retryable: true, sentence: (host) => `${host} took too long` },
+  busy: { reason: "network", retryable: true, sentence: (server) => `${server} can't answer at the moment.` },
+  network: { reason: "network", retryable: true, sentence: (server) => `${server} can't be reached, or broke off.` },
+  timeout: { reason: "timeout", retryable: true, sentence: (server) => `${server} took too long.` },
   tooLarge: {
     reason: "too_large",
     retryable: false,
-    sentence: () => "the repository is larger than this server takes"
+    sentence: () => "The repository is larger than this server takes."
   },
   moved: {
     reason: "refused",
     retryable: false,
-    sentence: (host) => `${host} answers with a redirect; use the address that it leads to`
+    sentence: (server) => `${server} answers with a redirect. Use the address that it leads to.`
   },
   untrusted: {
     reason: "refused",
     retryable: false,
-    sentence: (host) => `${host} could not prove who it is; its certificate or host key is not the expected one`
+    sentence: (server) => `${server} could not prove who it is: its certificate or host key is not the expected one.`
   },
   unsound: {
     reason: "refused",
     retryable: false,
-    sentence: () => "the repository holds objects that git's checks refuse"
+    sentence: () => "The repository holds objects that git's checks refuse."
   },
-  noSpace: { reason: "other", retryable: true, sentence: () => "there is no space left on the server's disk" },
-  other: { reason: "other", retryable: false, sentence: () => "git failed" }
+  noSpace: { reason: "other", retryable: true, sentence: () => "There is no space left on this server's disk." },
+  other: { reason: "other", retryable: false, sentence: () => "Git failed." }
 } as const satisfies Record<string, Meaning>
 
 /** Looked through in this order; the first that matches what git printed counts. */
@@ -75,9 +76,9 @@ const signs: ReadonlyArray<readonly [RegExp, Meaning]> = [
     /repository .*not found|does not appear to be a git repository|is this a git repository\?|no such (?:repository|file)|does not exist/i,
     meanings.notFound
   ],
-  [/File size limit exceeded|exceeds maximum|pack too large/i, meanings.tooLarge],
+  [/died of signal 25|File size limit exceeded|exceeds maximum|pack too large/i, meanings.tooLarge],
   [
-    /resolve host|connect to|refused|timed out|reset|early EOF|unexpected disconnect|hung up|empty reply|curl \d+|too slow|failure|unreachable|protocol error|bad line length|expected (?:flush|packfile)|SSL|index-pack failed|RPC failed/i,
+    /resolve host|connect to|refused|timed out|reset|early EOF|unexpected disconnect|hung up|empty reply|curl \d+|too slow|failure|unreachable|protocol error|bad line length|expected (?:flush|packfile)|SSL|index-pack failed|RPC failed|unable to access/i,
     meanings.network
   ]
 ]
@@ -91,7 +92,8 @@ const lineLimit = 300
 
 /** One harmless line: no control characters, no credential, not long. */
 export const cleanLine = (line: string): string => {
-  const clean = line.replace(unprintable, " ").replace(userInformation, "://").trim()
+  const visible = stripVTControlCharacters(line).replace(unprintable, " ")
+  const clean = visible.replace(userInformation, "://").replace(/\s+/g, " ").trim()
   return clean.length <= lineLimit ? clean : `${clean.slice(0, lineLimit)}…`
 }
 
@@ -100,16 +102,15 @@ export const complaint = (stderr: string): string => {
   const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== "")
   const last = (pattern: RegExp) => lines.findLast((line) => pattern.test(line))
   const line = last(/^(?:remote: )?fatal: /) ?? last(/^(?:remote: )?error: /i) ?? lines.at(-1) ?? ""
-  return cleanLine(line.replace(/^(?:remote: )?(?:fatal|error|ERROR): /, ""))
+  return cleanLine(line.replace(/^(?:remote: )?(?:fatal|error|ERROR): (?:unable to access '[^']*': )?/, ""))
 }
 
-const failWith = (meaning: Meaning, host: string, words = "") => {
-  const sentence = meaning.sentence(host === "" ? "the repository" : host)
-  return new RemoteFailed({
-    reason: meaning.reason,
-    retryable: meaning.retryable,
-    detail: words === "" ? sentence : `${sentence} (${words})`
-  })
+/** The remote as a sentence begins with it. */
+export const serverName = (host: string) => (host === "" ? "The local repository" : `The git server ${host}`)
+
+const failWith = ({ reason, retryable, sentence }: Meaning, host: string, words = "") => {
+  const detail = sentence(serverName(host), host)
+  return new RemoteFailed({ reason, retryable, detail: words === "" ? detail : `${detail} (git: ${words})` })
 }
 
 /** What a failed command says about the remote. */
@@ -131,3 +132,6 @@ export const refused = (detail: string) =>
 
 export const refNotFound = (detail: string) =>
   new RemoteFailed({ reason: "ref_not_found", retryable: false, detail: cleanLine(detail) })
+
+export const notRepository = (host: string) =>
+  failWith(meanings.notFound, host, "what answers there does not speak git's protocol")

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import type { RemoteFailed, StartPoint } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { settings } from "./environment.ts"
-import { refNotFound } from "./failures.ts"
+import { notRepository, refNotFound } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 import { isRefName } from "./refNames.ts"
@@ -82,35 +82,42 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
       }).pipe(Effect.tapError(() => repositories.sweep(path)))
     }
     const { commit } = before.id === id ? before : yield* known(path, local)
-    if (Option.isNone(commit)) return yield* refNotFound(`${name} does not name a commit`)
+    if (Option.isNone(commit)) return yield* refNotFound(`${name} does not name a commit.`)
     return { ref: name, commit: CommitId.make(commit.value) }
   })
 
-  /** The branch that HEAD of an empty remote names: only a clone learns it. */
+  /**
+   * The branch that HEAD of an empty remote names: only a clone learns it. What does not speak git's protocol is no
+   * repository: git takes many a web page for an empty one.
+   */
   const unbornBranch = Effect.fnUntraced(function* (remote: Remote) {
     const folder = join(yield* Effect.orDie(files.makeTempDirectoryScoped({ prefix: "errand-" })), "clone")
-    yield* atRemote(git, remote, {
+    const { stderr } = yield* atRemote(git, remote, {
       args: [...settings({ "init.defaultBranch": "main" }), "clone", "--bare", "--quiet", "--template="],
       operands: [folder],
+      env: { GIT_TRACE_PACKET: "2" },
       timeout: limits.contactTime
     })
-    return shortName((yield* Effect.orDie(files.readFileString(join(folder, "HEAD")))).trim().replace(/^ref: /, ""))
+    if (!/ packet: /.test(stderr)) return yield* notRepository(remote.host)
+    const head = yield* Effect.orDie(files.readFileString(join(folder, "HEAD")))
+    return shortName(head.trim().replace(/^ref: /, ""))
   }, Effect.scoped)
 
   /** Nothing by that name: the start of an empty repository, or a mistake. */
   const absent = Effect.fnUntraced(function* (remote: Remote, path: string, ref: Option.Option<string>) {
     const { ids } = yield* askForRefs(git, remote, [], limits.contactTime)
     if (ids.size === 0) {
+      const unborn = yield* unbornBranch(remote)
       yield* repositories.exclusively(path, repositories.create(path, "sha1"))
-      return { ref: Option.isSome(ref) ? ref.value : yield* unbornBranch(remote), commit: null }
+      return { ref: Option.getOrElse(ref, () => unborn), commit: null }
     }
     const branches = [...ids.keys()].filter((name) => name.startsWith(heads)).map(shortName)
     const some = branches.slice(0, 5).join(", ")
     const hint = branches.length === 0 ? "" : `; it has ${some}${branches.length > 5 ? " and others" : ""}`
     return yield* refNotFound(
       Option.match(ref, {
-        onNone: () => `the default branch of the repository does not exist, so name one${hint}`,
-        onSome: (name) => `the repository has no branch or tag ${name}${hint}`
+        onNone: () => `The default branch of the repository does not exist. Name another${hint}.`,
+        onSome: (name) => `The repository has no branch or tag ${name}${hint}.`
       })
     )
   })
@@ -122,7 +129,7 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
   ): Effect.fn.Return<StartPoint, RemoteFailed> {
     const byId = Option.filter(ref, (name) => commitId.test(name))
     if (Option.isSome(ref) && Option.isNone(byId) && !isRefName(ref.value)) {
-      return yield* refNotFound("this is no valid name of a branch, tag or commit")
+      return yield* refNotFound("This is no valid name of a branch, tag or commit.")
     }
     const names = Option.match(ref, { onNone: () => ["HEAD"], onSome: fullNames })
     const wanted = Option.isSome(byId)

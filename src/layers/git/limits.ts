@@ -11,6 +11,8 @@ export interface Limits {
   /** The largest pack that is taken from a sandbox. */
   readonly receiveBytes: number
   readonly receiveTime: Duration.DurationInput
+  /** Memory of each process that checks such a pack; files beyond `bigFile` pass through without being held. */
+  readonly receiveMemory: number
   /** Packs from sandboxes that are checked at the same moment. */
   readonly receivers: number
   /** Reading from the store; for patches and packs each wait for the next bytes. */
@@ -32,6 +34,7 @@ export const defaultLimits: Limits = {
   fetchBytes: 8192 * MiB,
   receiveBytes: 512 * MiB,
   receiveTime: "1 minute",
+  receiveMemory: 1024 * MiB,
   receivers: 4,
   readTime: "10 seconds",
   streamTime: "30 seconds",

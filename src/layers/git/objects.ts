@@ -61,6 +61,7 @@ export const makeObjects = (git: Git, limits: Limits) => {
   /** A path names a regular file when the tree has exactly it, as a file and not as a link. */
   const readFile = Effect.fnUntraced(
     function* (path: string, commit: CommitId, file: string, limit: number) {
+      if (file.includes("\0")) return Option.none<Uint8Array>()
       const listed = yield* ask(path, ["ls-tree", "-z", "--full-tree", "--end-of-options", commit, "--", file])
       const entry = /^100(?:644|755) blob (?<id>[0-9a-f]+)\t(?<name>[^\0]*)\0$/.exec(
         listed.stdout.toString("utf8")
@@ -110,12 +111,13 @@ export const makeObjects = (git: Git, limits: Limits) => {
 
 const packFailure = (error: { readonly _tag: string; readonly stderr?: string }) =>
   error._tag === "GitFailed"
-    ? `the store could not be read (${complaint(error.stderr ?? "")})`
-    : "the store could not be read in time"
+    ? `The store could not be read. (git: ${complaint(error.stderr ?? "")})`
+    : "The store could not be read in time."
 
 const identity = ({ email, name }: CommitSpec["author"], seconds: number) => {
-  const date = `${seconds} +0000`
-  const person = { name: cleanLine(name) || "Errand", email: cleanLine(email) }
+  const date = `@${seconds} +0000`
+  // Git takes no name of nothing but punctuation.
+  const person = { name: /[\p{L}\p{N}]/u.test(name) ? cleanLine(name) : "Errand", email: cleanLine(email) }
   return {
     GIT_AUTHOR_NAME: person.name,
     GIT_AUTHOR_EMAIL: person.email,

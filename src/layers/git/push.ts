@@ -4,7 +4,7 @@
 import { Effect, Schema } from "effect"
 import { BranchMoved, type RemoteFailed } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
-import { cleanLine, complaint, refused, remoteFailed } from "./failures.ts"
+import { cleanLine, complaint, refused, remoteFailed, serverName } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 import { isRefName } from "./refNames.ts"
@@ -38,7 +38,7 @@ export const makePush = (git: Git, limits: Limits) =>
     path: string,
     { branch, commit, expected }: Target
   ): Effect.fn.Return<void, RemoteFailed | BranchMoved> {
-    if (!isRefName(branch)) return yield* refused(`${branch} is no valid name of a branch`)
+    if (!isRefName(branch)) return yield* refused(`${branch} is no valid name of a branch.`)
     const ref = `refs/heads/${branch}`
     const result = yield* tryAtRemote(git, remote, {
       repository: path,
@@ -69,6 +69,6 @@ export const makePush = (git: Git, limits: Limits) =>
     if (rejected === undefined) return yield* failure
     const { kind = "rejected", reason = complaint(result.stderr) } = rejected
     return yield* refused(
-      `${remote.host} refused the push: ${remoteWords(result.stderr, reason === "" ? kind : reason)}`
+      `${serverName(remote.host)} refused the push: ${remoteWords(result.stderr, reason === "" ? kind : reason)}`
     )
   })

@@ -19,9 +19,6 @@ export interface Keep {
 
 const MiB = 2 ** 20
 
-/** Memory of each process that looks at the objects; files beyond `core.bigFileThreshold` pass through without being held. */
-const memory = 1024 * MiB
-
 const receiving = (limits: Limits) => [
   ...safe,
   ...settings({
@@ -77,6 +74,18 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
         Effect.orElseSucceed(() => false)
       )
 
+  /** Sound objects are in the store even when their ref is refused: nothing of what nobody keeps may stay. */
+  const discard = (path: string) =>
+    git
+      .run({
+        repository: path,
+        args: [...safe, "prune", "--expire=now"],
+        timeout: limits.receiveTime,
+        outputLimit: 65_536,
+        atLimit: "cut"
+      })
+      .pipe(Effect.ignoreLogged, Effect.zipRight(repositories.sweep(path)))
+
   return Effect.fnUntraced(
     function* <E>(path: string, keep: Keep, pack: Stream.Stream<Uint8Array, E>) {
       if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
@@ -88,7 +97,7 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
           input: Stream.concat(Stream.succeed<Uint8Array>(command(ref, keep)), bounded(limits.receiveBytes)(pack)),
           timeout: limits.receiveTime,
           outputLimit: 65_536,
-          rlimits: { memory, file: limits.receiveBytes }
+          rlimits: { memory: limits.receiveMemory, file: limits.receiveBytes }
         })
         .pipe(
           places.withPermits(1),
@@ -98,7 +107,7 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
       const objected = objection(stdout.toString("utf8"), ref)
       if (objected === undefined) return
       if (yield* arrived(path, ref, keep.commit)) return
-      yield* repositories.sweep(path)
+      yield* discard(path)
       const words = complaint(stderr)
       const detail = words === "" ? cleanLine(objected) : `${cleanLine(objected)} (${words})`
       return yield* new PackRefused({ detail: exitCode > 128 ? `${detail}; git was stopped` : detail })

@@ -7,7 +7,7 @@ import { remoteFailed, remoteStopped } from "./failures.ts"
 import type { Git, GitCall, GitResult } from "./process.ts"
 import type { Remote } from "./remote.ts"
 
-export interface RemoteCall extends Omit<GitCall, "env" | "secret" | "outputLimit"> {
+export interface RemoteCall extends Omit<GitCall, "secret" | "outputLimit"> {
   /** What follows the remote's address. */
   readonly operands: ReadonlyArray<string>
 }
@@ -21,7 +21,7 @@ export const tryAtRemote = (git: Git, remote: Remote, call: RemoteCall): Effect.
   return git
     .run({
       ...rest,
-      ...(env === undefined ? {} : { env }),
+      env: { ...env, ...call.env },
       ...(secret === undefined ? {} : { secret }),
       args: [...remote.args, ...call.args, "--end-of-options", url, ...operands],
       outputLimit,

@@ -26,7 +26,7 @@ export const resolveBySystem: Resolve = (name) =>
     Effect.map((found) => found.map(({ address }) => address)),
     Effect.timeout("10 seconds"),
     Effect.mapError(
-      () => new RemoteFailed({ reason: "network", retryable: true, detail: `the name ${name} leads to no address` })
+      () => new RemoteFailed({ reason: "network", retryable: true, detail: `The name ${name} leads to no address.` })
     )
   )
 
@@ -64,7 +64,7 @@ const publicAddresses = Effect.fnUntraced(function* ({ host }: RepositoryUrl, re
   const addresses = yield* resolve(nameOf(host))
   if (addresses.length > 0 && addresses.every(isPublicAddress)) return addresses
   return yield* refused(
-    `${host} leads to an address that is not public; the operator can allow it with ERRAND_TRUSTED_GIT_HOSTS`
+    `The name ${host} leads to an address that is not public. The operator can allow it with ERRAND_TRUSTED_GIT_HOSTS.`
   )
 })
 
@@ -122,7 +122,7 @@ const bySsh = Effect.fnUntraced(function* (
     return yield* new RemoteFailed({
       reason: "auth",
       retryable: false,
-      detail: `${host} needs a key; store one with PUT /git-credentials/${host} and the kind ssh_key`
+      detail: `The git server ${host} needs a key. Store one with PUT /git-credentials/${host} and the kind ssh_key.`
     })
   }
   const name = nameOf(host)
