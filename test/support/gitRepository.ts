@@ -16,10 +16,15 @@ const environment = {
 }
 
 /** Runs git in a repository and gives what it printed; a failure of git is a defect. */
-export const git = (repository: string, args: ReadonlyArray<string>, input?: string | Uint8Array) =>
+export const git = (
+  repository: string,
+  args: ReadonlyArray<string>,
+  input?: string | Uint8Array,
+  variables: Readonly<Record<string, string>> = {}
+) =>
   Effect.sync(() =>
     execFileSync("git", ["--git-dir", repository, ...args], {
-      env: environment,
+      env: { ...environment, ...variables },
       stdio: ["pipe", "pipe", "pipe"],
       maxBuffer: 2 ** 28,
       ...(input === undefined ? {} : { input })

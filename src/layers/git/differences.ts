@@ -108,7 +108,7 @@ export const makeDifferences = Effect.fnUntraced(function* (git: Git, limits: Li
       return compare(path, args, base, head, limits.diffBytes).pipe(
         Stream.runForEachWhile((chunk) => Effect.sync(() => !reader.push(chunk))),
         Effect.mapError(refusal),
-        Effect.timeoutFail({ duration: limits.readTime, onTimeout: tooLong }),
+        Effect.timeoutFail({ duration: limits.diffTime, onTimeout: tooLong }),
         Effect.map(reader.result)
       )
     })
@@ -141,7 +141,7 @@ export const makeDifferences = Effect.fnUntraced(function* (git: Git, limits: Li
       const { cut, exitCode, stderr, stdout } = yield* git.run({
         repository: path,
         args: [...plain, "--end-of-options", ...(yield* blobs(path, file))],
-        timeout: limits.readTime,
+        timeout: limits.diffTime,
         outputLimit: limits.hunkBytes,
         atLimit: "cut",
         rlimits

@@ -135,3 +135,11 @@ export const refNotFound = (detail: string) =>
 
 export const notRepository = (host: string) =>
   failWith(meanings.notFound, host, "what answers there does not speak git's protocol")
+
+/** Git had to be stopped although only this server was concerned. */
+export const storeStopped = () =>
+  new RemoteFailed({
+    reason: "timeout",
+    retryable: true,
+    detail: "Reading this server's own repository took too long."
+  })

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import type { RemoteFailed, StartPoint } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { settings } from "./environment.ts"
-import { notRepository, refNotFound } from "./failures.ts"
+import { notRepository, refNotFound, storeStopped } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 import { isRefName } from "./refNames.ts"
@@ -58,7 +58,7 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
     })
     const [id = "", commit = ""] = exitCode === 0 ? stdout.toString("utf8").split("\n") : []
     return { id, commit: Option.liftPredicate(commit, (text) => commitId.test(text)) }
-  }, Effect.orDie)
+  }, Effect.mapError(storeStopped))
 
   const transfer = Effect.fnUntraced(function* (remote: Remote, path: string, { id, name, source }: Wanted) {
     // Named by a hash, because a branch `a` that is gone would be in the way of a new branch `a/b`.

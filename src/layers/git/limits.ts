@@ -15,8 +15,10 @@ export interface Limits {
   readonly receiveMemory: number
   /** Packs from sandboxes that are checked at the same moment. */
   readonly receivers: number
-  /** Reading from the store; for patches and packs each wait for the next bytes. */
+  /** Small questions to the store. */
   readonly readTime: Duration.DurationInput
+  readonly diffTime: Duration.DurationInput
+  /** Each wait for the next bytes of a patch. */
   readonly streamTime: Duration.DurationInput
   readonly diffFiles: number
   readonly diffBytes: number
@@ -37,6 +39,7 @@ export const defaultLimits: Limits = {
   receiveMemory: 1024 * MiB,
   receivers: 4,
   readTime: "10 seconds",
+  diffTime: "10 seconds",
   streamTime: "30 seconds",
   diffFiles: 3000,
   diffBytes: 20_000_000,
