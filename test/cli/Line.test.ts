@@ -1,8 +1,10 @@
 import { stripVTControlCharacters } from "node:util"
 import { FastCheck } from "effect"
 import { expect, it } from "vitest"
-import { codeLine, indented, layOut, line, span, textOf } from "../../src/cli/render/Line.ts"
+import { codeLine, hanging, indented, layOut, line, span, textOf } from "../../src/cli/render/Line.ts"
 import { cut, widthOf } from "../../src/cli/render/width.ts"
+
+const letters = (text: string) => text.replace(/ /gu, "")
 
 const plain = (columns: number | undefined) => ({ columns, color: false })
 
@@ -22,8 +24,9 @@ it("cuts between characters", () => {
 })
 
 it("breaks prose between words, and goes on at the same indent", () => {
-  const told = { ...line("one two three four five six"), indent: 2 }
-  expect(layOut(told, plain(22))).toEqual(["  one two three four", "  five six"])
+  const [told = line()] = indented(2, [line("one two three four five six seven")])
+  expect(layOut(told, plain(30))).toEqual(["  one two three four five six", "  seven"])
+  expect(layOut(hanging(2, told), plain(30))).toEqual(["  one two three four five six", "    seven"])
 })
 
 it("breaks a word that is longer than the screen", () => {
@@ -57,7 +60,6 @@ it("fits every line into every screen, and loses no word of prose", () => {
       const [told] = indented(indent, [prose])
       if (told === undefined) return false
       const rows = layOut(told, { columns, color: true }).map(stripVTControlCharacters)
-      const letters = (text: string) => text.replace(/ /gu, "")
       return rows.every((row) => widthOf(row.trimEnd()) <= columns) && letters(rows.join("")) === letters(textOf(prose))
     })
   )

@@ -14,9 +14,10 @@ export interface Span {
   readonly style: Style
 }
 
-/** `overflow`: a line that is too long goes on below at the same indent, or is cut. */
+/** `overflow`: a line that is too long goes on below, `hang` columns further in, or is cut. */
 export interface Line {
   readonly indent: number
+  readonly hang: number
   readonly spans: ReadonlyArray<Span>
   readonly overflow: "wrap" | "cut"
 }
@@ -34,12 +35,15 @@ const asSpan = (part: string | Span): Span => (typeof part === "string" ? span(p
 /** A line of prose. */
 export const line = (...parts: ReadonlyArray<string | Span>): Line => ({
   indent: 0,
+  hang: 0,
   spans: parts.map(asSpan),
   overflow: "wrap"
 })
 
 /** A line of code or output, which is not worth more than one line on the screen. */
 export const codeLine = (...parts: ReadonlyArray<string | Span>): Line => ({ ...line(...parts), overflow: "cut" })
+
+export const hanging = (by: number, told: Line): Line => ({ ...told, hang: by })
 
 export const indented = (by: number, lines: ReadonlyArray<Line>): ReadonlyArray<Line> =>
   lines.map((each) => ({ ...each, indent: each.indent + by }))
@@ -97,21 +101,27 @@ const cutSpans = (spans: ReadonlyArray<Span>, columns: number): ReadonlyArray<Sp
   return kept
 }
 
-const wrapSpans = (spans: ReadonlyArray<Span>, columns: number): ReadonlyArray<ReadonlyArray<Span>> => {
+/** `rooms`: columns of the first row, and of those below. */
+const wrapSpans = (
+  spans: ReadonlyArray<Span>,
+  rooms: { readonly first: number; readonly below: number }
+): ReadonlyArray<ReadonlyArray<Span>> => {
   const rows: Array<Array<Span>> = []
   let row: Array<Span> = []
+  let room = rooms.first
   let used = 0
   const endRow = () => {
     rows.push(row)
     row = []
+    room = rooms.below
     used = 0
   }
   for (const { style, text } of spans) {
     for (const word of text.split(/(?<= )(?=[^ ])/u)) {
       let rest = word
-      if (used > 0 && used + widthOf(rest.trimEnd()) > columns) endRow()
-      while (widthOf(rest.trimEnd()) > columns) {
-        const [fitting, more] = split(rest, columns)
+      if (used > 0 && used + widthOf(rest.trimEnd()) > room) endRow()
+      while (widthOf(rest.trimEnd()) > room) {
+        const [fitting, more] = split(rest, room)
         row.push(span(fitting, style))
         endRow()
         rest = more
@@ -125,12 +135,19 @@ const wrapSpans = (spans: ReadonlyArray<Span>, columns: number): ReadonlyArray<R
 
 const withoutTrailingSpace = (text: string): string => text.replace(/ +$/u, "")
 
+/** Columns left of the text; on a narrow screen the text matters more. */
+const marginFor = (indent: number, columns: number): number =>
+  Math.max(0, Math.min(indent, columns - Math.min(columns, 24)))
+
 /** The rows that a line takes on a screen, or the one that it is in a file. */
-export const layOut = ({ indent, overflow, spans }: Line, { color, columns }: Look): ReadonlyArray<string> => {
-  const room = columns === undefined ? undefined : Math.max(columns - indent, Math.min(columns, 20), 1)
-  const margin = " ".repeat(room === undefined || columns === undefined ? indent : Math.min(indent, columns - room))
-  const rows = room === undefined ? [spans] : overflow === "cut" ? [cutSpans(spans, room)] : wrapSpans(spans, room)
-  return rows.map((row) =>
-    row.every(({ text }) => text === "") ? "" : withoutTrailingSpace(margin + paint(row, color))
+export const layOut = ({ hang, indent, overflow, spans }: Line, { color, columns }: Look): ReadonlyArray<string> => {
+  const rowAt = (margin: number, row: ReadonlyArray<Span>) =>
+    row.every(({ text }) => text === "") ? "" : withoutTrailingSpace(" ".repeat(margin) + paint(row, color))
+  if (columns === undefined) return [rowAt(indent, spans)]
+  const first = marginFor(indent, columns)
+  if (overflow === "cut") return [rowAt(first, cutSpans(spans, columns - first))]
+  const below = marginFor(indent + hang, columns)
+  return wrapSpans(spans, { first: columns - first, below: columns - below }).map((row, index) =>
+    rowAt(index === 0 ? first : below, row)
   )
 }

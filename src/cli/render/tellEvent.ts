@@ -7,7 +7,7 @@
 import type { AnyEvent, Answer, TaskEvent } from "../../services/TaskEvent.ts"
 import { noUsage, type Usage } from "../../services/Task.ts"
 import { count, dollars, duration, shortCommit } from "./figures.ts"
-import { indented, type Line, line, type Span, span } from "./Line.ts"
+import { hanging, indented, type Line, line, type Span, span } from "./Line.ts"
 import { pauseRemedy } from "./pauseRemedy.ts"
 import { safeLine, safeLines } from "./safeText.ts"
 import { tellToolFinished, underTool } from "./tellTool.ts"
@@ -43,7 +43,7 @@ const quiet = (text: string): Span => span(text, "quiet")
 const note = (text: string): Line => line(quiet(text))
 
 const said = (by: string, text: string): ReadonlyArray<Line> =>
-  safeLines(text.trim()).map((each, index) => line(span(index === 0 ? `${by} ` : "  ", "accent"), each))
+  safeLines(text.trim()).map((each, index) => hanging(2, line(span(index === 0 ? `${by} ` : "  ", "accent"), each)))
 
 const runReasons: Readonly<Record<string, string>> = {
   recovery: "the server stopped in the middle of it",

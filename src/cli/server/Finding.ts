@@ -1,0 +1,47 @@
+/** What a check of the installation found. */
+import { codeLine, indented, type Line, line, span, type Style } from "../render/Line.ts"
+import { safeLines } from "../render/safeText.ts"
+
+/** A `problem` keeps Errand from working, a `warning` from working as well as it could. */
+export interface Finding {
+  readonly check: string
+  readonly status: "ok" | "warning" | "problem"
+  readonly detail: string
+  /** What to do; null when all is well. */
+  readonly remedy: string | null
+}
+
+export const ok = (check: string, detail: string): Finding => ({ check, status: "ok", detail, remedy: null })
+
+export const warning = (check: string, detail: string, remedy: string): Finding => ({
+  check,
+  status: "warning",
+  detail,
+  remedy
+})
+
+export const problem = (check: string, detail: string, remedy: string): Finding => ({
+  check,
+  status: "problem",
+  detail,
+  remedy
+})
+
+const marks = {
+  ok: ["✓", "good"],
+  warning: ["!", "warning"],
+  problem: ["✗", "bad"]
+} as const satisfies Record<Finding["status"], readonly [string, Style]>
+
+export const tellFinding = ({ check, detail, remedy, status }: Finding): ReadonlyArray<Line> => {
+  const [mark, style] = marks[status]
+  const [first = "", ...more] = safeLines(detail)
+  return [
+    line(span(`${mark} `, style), span(`${check}: `, "strong"), first),
+    ...indented(
+      2,
+      more.map((text) => codeLine(text))
+    ),
+    ...indented(2, remedy === null ? [] : [line(span(remedy, "quiet"))])
+  ]
+}

@@ -1,0 +1,28 @@
+/** Checks of the machine that need no settings. */
+import { Command } from "@effect/platform"
+import { Effect, Option } from "effect"
+import { type Finding, ok, problem } from "./Finding.ts"
+
+const atLeast = (found: string, major: number, minor: number): boolean => {
+  const [foundMajor = 0, foundMinor = 0] = found.split(".").map(Number)
+  return foundMajor > major || (foundMajor === major && foundMinor >= minor)
+}
+
+export const checkNode = (version: string): Finding =>
+  atLeast(version, 20, 19)
+    ? ok("node", `${version}${atLeast(version, 24, 0) ? "" : " (24 is recommended)"}`)
+    : problem("node", version, "Errand needs Node 20.19 or newer; 24 is recommended.")
+
+const installGit = "Install git 2.32 or newer, for instance with `apt-get install git`."
+
+export const checkGit = Command.string(Command.make("git", "--version")).pipe(
+  Effect.timeout("5 seconds"),
+  Effect.option,
+  Effect.map((output): Finding => {
+    const version = Option.map(output, (text) => /(\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1])
+    if (Option.isNone(version) || version.value === undefined) return problem("git", "it is not there", installGit)
+    return atLeast(version.value, 2, 32)
+      ? ok("git", version.value)
+      : problem("git", `${version.value} is too old`, installGit)
+  })
+)

@@ -1,0 +1,78 @@
+/**
+ * What `errand serve` does.
+ *
+ * Owns: saying when the server answers, and its end: within ten seconds of the first signal, whatever happens.
+ */
+import { Console, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
+import { version } from "../../http/api/version.ts"
+import { AppConfig } from "../../services/AppConfig.ts"
+import { line, span } from "../render/Line.ts"
+import { print, writeJson } from "../Screen.ts"
+import { ServerNotStarted, ServerProcess } from "../ServerProcess.ts"
+import { Signals } from "../Signals.ts"
+import { checkGit, checkNode } from "./checkMachine.ts"
+import { checkServer } from "./checkServer.ts"
+import type { Finding } from "./Finding.ts"
+import * as settings from "./settings.ts"
+
+/** What does not let go by then is left to the next start, which clears up. */
+const longestShutdown = Duration.seconds(10)
+
+/** The orderly end took too long. */
+export class ShutdownIncomplete extends Schema.TaggedError<ShutdownIncomplete>()("ShutdownIncomplete", {}) {
+  override get message() {
+    return "The server did not stop in time. What it announced is stored; the next start clears up what it left."
+  }
+}
+
+const sentence = ({ check, detail, remedy }: Finding) => `${check}: ${detail}${remedy === null ? "" : ` ${remedy}`}`
+
+/** The start-up checks: what they find is logged, or fatal with ERRAND_STRICT=true. */
+const check = Effect.gen(function* () {
+  const { strict } = yield* AppConfig
+  const found = [checkNode(process.versions.node), yield* checkGit, ...(yield* checkServer)]
+  const bad = found.filter(({ status }) => status !== "ok")
+  if (strict && bad.length > 0) {
+    return yield* new ServerNotStarted({
+      problem: ["ERRAND_STRICT does not let the server start:", ...bad.map(sentence)].join("\n")
+    })
+  }
+  yield* Effect.forEach(bad, (finding) => Effect.logWarning(sentence(finding)), { discard: true })
+})
+
+const announce = (url: string, publicUrl: Option.Option<string>, options: { readonly json: boolean }) =>
+  options.json
+    ? writeJson({ type: "listening", url, publicUrl: Option.getOrNull(publicUrl), version, pid: process.pid })
+    : print(
+        line(
+          span("Errand ", "strong"),
+          `${version} answers at `,
+          span(url, "accent"),
+          Option.match(publicUrl, { onNone: () => "", onSome: (known) => `, for clients ${known}` })
+        )
+      )
+
+const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) {
+  const built = yield* Layer.build(settings.layer)
+  yield* Effect.gen(function* () {
+    const { publicUrl, strict } = yield* AppConfig
+    if (strict) yield* check
+    const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
+    yield* announce(url, publicUrl, options)
+    if (!strict) yield* Effect.forkScoped(check)
+  }).pipe(Effect.provide(built))
+})
+
+export const serve = Effect.fn("serve")(function* (options: { readonly json: boolean }) {
+  const signals = yield* Signals
+  const scope = yield* Scope.make()
+  const started = yield* Effect.raceFirst(Scope.extend(start(options), scope), signals.next).pipe(
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
+  const signal = started ?? (yield* signals.next)
+  yield* Console.error(`${signal}: stopping`)
+  yield* Scope.close(scope, Exit.void).pipe(
+    Effect.disconnect,
+    Effect.timeoutFail({ duration: longestShutdown, onTimeout: () => new ShutdownIncomplete() })
+  )
+})
