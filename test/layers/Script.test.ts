@@ -1,14 +1,10 @@
-import { FileSystem } from "@effect/platform"
-import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, TestClock } from "effect"
-import { readFile } from "node:fs/promises"
+import { Effect, Fiber, Option, TestClock } from "effect"
 import * as ClaudeClientScripted from "../../src/layers/ClaudeClientScripted.ts"
-import { decodeNamed } from "../../src/layers/jsonFile.ts"
 import { playScript } from "../../src/layers/scripted/playScript.ts"
 import { decodeScript, type ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { writeAnswer } from "../../src/layers/scripted/ScriptedAnswer.ts"
-import { ClaudeClient, type Response, type TurnMessage } from "../../src/services/ClaudeClient.ts"
+import type { Response, TurnMessage } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
 import {
   ask,
@@ -20,7 +16,6 @@ import {
   toolResult,
   user
 } from "../support/claudeClientContract.ts"
-import { modelSettings } from "../support/settings.ts"
 
 type Steps = ScriptSource["scenarios"][0]["steps"]
 
@@ -49,9 +44,6 @@ const converse = (script: ScriptSource, prompt: string, replies: ReadonlyArray<s
     }
     return responses
   })
-
-const mistakesIn = (script: unknown) =>
-  Effect.map(Effect.flip(decodeNamed("The script", decodeScript(script))), ({ problems }) => problems.join("\n"))
 
 const run = { name: "run_command", input: { command: "npm test" } }
 
@@ -282,6 +274,17 @@ describe("Script: which answer comes", () => {
   )
 })
 
+/** Four attempts at the same request: the text of the answer, or the status of the failure. */
+const attempts = (prompt: string) =>
+  Effect.all(
+    Array.from({ length: 4 }, () =>
+      ask(user(prompt)).pipe(
+        Effect.map(textOf),
+        Effect.catchTag("ClaudeUnavailable", (error) => Effect.succeed(String(error.status)))
+      )
+    )
+  )
+
 describe("Script: how it is told", () => {
   it.effect("waits, and types as fast as it is told to", () =>
     Effect.gen(function* () {
@@ -307,15 +310,6 @@ describe("Script: how it is told", () => {
           { fault: "http", status: 500 }
         ]
       })
-      const attempts = (prompt: string) =>
-        Effect.all(
-          Array.from({ length: 4 }, () =>
-            ask(user(prompt)).pipe(
-              Effect.map(textOf),
-              Effect.catchTag("ClaudeUnavailable", (error) => Effect.succeed(String(error.status)))
-            )
-          )
-        )
       const both = Effect.all([attempts("one"), attempts("two")])
       const [one, two] = yield* Effect.provide(both, ClaudeClientScripted.layerWith(script))
       assert.deepStrictEqual(one, ["529", "529", "500", "fine"])
@@ -336,71 +330,6 @@ describe("Script: how it is told", () => {
       assert.deepStrictEqual(answer.blocks, [{ type: "text", text: "01234567890123456789" }])
       assert.strictEqual(answer.stopReason, "max_tokens")
       assert.strictEqual(answer.tokens.outputTokens, 5)
-    })
-  )
-})
-
-describe("Script: what is wrong with one", () => {
-  const mistakes: ReadonlyArray<readonly [string, unknown, string]> = [
-    ["no scenarios", { scenarios: [] }, "scenarios.0"],
-    [
-      "unknown properties",
-      { scenarios: [{ name: "a", steps: [{ txt: "hi" }] }] },
-      "scenarios.0.steps.0.txt: is unexpected"
-    ],
-    ["a bad regexp", { scenarios: [{ name: "a", match: { regexp: "(" }, steps: [{}] }] }, "Invalid regular expression"],
-    ["flags that keep state", { scenarios: [{ name: "a", match: { regexp: "a", flags: "g" }, steps: [{}] }] }, "match"],
-    ["jumps into nothing", stepsOf({ goto: "b" }), 'scenarios.0.steps.0.goto: no step of this scenario is named "b"'],
-    ["two steps of one name", stepsOf({ name: "a" }, { name: "a" }), "scenarios.0.steps.1.name"],
-    [
-      "two scenarios of one name",
-      { scenarios: ["x", "y"].map((match) => ({ name: "a", match, steps: [{}] })) },
-      "scenarios.1.name"
-    ],
-    ["two defaults", { scenarios: ["a", "b"].map((name) => ({ name, steps: [{}] })) }, "only one scenario"],
-    ["two inputs", stepsOf({ tools: [{ name: "t", input: {}, rawInput: "" }] }), "scenarios.0.steps.0.tools.0"],
-    ["a captured name that is taken", stepsOf({ when: { user: { regexp: "(?<turn>.)" } } }), '"turn" already names'],
-    [
-      "an unknown fault",
-      { scenarios: [{ name: "a", steps: [{ faults: [{ fault: "fire" }] }] }] },
-      "scenarios.0.steps.0.faults.0"
-    ],
-    ["not even an object", "hello", "Expected"]
-  ]
-  for (const [what, script, told] of mistakes) {
-    it.effect(`tells of ${what}`, () => Effect.map(mistakesIn(script), (problems) => assert.include(problems, told)))
-  }
-
-  it.effect("tells all mistakes at once", () =>
-    Effect.map(mistakesIn({ scenarios: [{ name: "", steps: [{ text: 1 }, { delayMs: -1 }] }] }), (problems) =>
-      assert.deepStrictEqual(
-        problems.split("\n").map((line) => line.split(":")[0]),
-        ["scenarios.0.name", "scenarios.0.steps.0.text", "scenarios.0.steps.1.delayMs"]
-      )
-    )
-  )
-
-  it.effect("is a failure of the layer that reads the file, with the file's name", () =>
-    Effect.gen(function* () {
-      const files = yield* FileSystem.FileSystem
-      const path = yield* files.makeTempFileScoped()
-      const layer = Layer.provide(ClaudeClientScripted.layer, modelSettings({ script: Option.some(path) }))
-      yield* files.writeFileString(path, '{"scenarios": []}')
-      const error = yield* Effect.flip(Effect.provide(ClaudeClient, layer))
-      assert.include(error.message, `${path} can't be used`)
-      yield* files.writeFileString(path, JSON.stringify(stepsOf({ text: "from a file" })))
-      assert.strictEqual(textOf(yield* Effect.provide(ask(user("Go")), layer)), "from a file")
-      const unnamed = Layer.provide(ClaudeClientScripted.layer, modelSettings({}))
-      assert.include((yield* Effect.flip(Effect.provide(ClaudeClient, unnamed))).message, "ERRAND_SCRIPT")
-    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
-  )
-
-  it.effect("is not in the examples of the documentation", () =>
-    Effect.gen(function* () {
-      const page = yield* Effect.promise(() => readFile(new URL("../../docs/scripts.md", import.meta.url), "utf8"))
-      const examples = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map((found) => found[1] ?? "")
-      assert.isAbove(examples.length, 2)
-      for (const example of examples) yield* decodeScript(JSON.parse(example))
     })
   )
 })

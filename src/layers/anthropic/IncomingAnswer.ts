@@ -129,8 +129,8 @@ export class IncomingAnswer {
     }
   }
 
-  #count(usage: Anthropic.Usage | Anthropic.MessageDeltaUsage | undefined) {
-    if (usage === undefined) return
+  #count(usage: Anthropic.Usage | Anthropic.MessageDeltaUsage | null | undefined) {
+    if (usage === null || usage === undefined) return
     this.#tokens = {
       inputTokens: newest(usage.input_tokens, this.#tokens.inputTokens),
       outputTokens: newest(usage.output_tokens, this.#tokens.outputTokens),

@@ -83,7 +83,8 @@ const decode = Schema.decodeUnknownEither(WireRequest, { onExcessProperty: "erro
 /** Shape only; what the parts must be to each other is in `conversationRules.ts`. */
 export const decodeRequest = (value: unknown): Either.Either<WireRequest, string> =>
   Either.mapLeft(decode(value), (error) => {
-    const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+    // The deepest one tells most: a list of blocks that is wrong somewhere is also no string.
+    const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error).toSorted((a, b) => b.path.length - a.path.length)
     const place = issue?.path.map(String).join(".") ?? ""
     switch (issue?._tag) {
       case "Unexpected":
