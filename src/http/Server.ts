@@ -24,8 +24,15 @@ const api = HttpApiBuilder.api(Api).pipe(
   Layer.provide(Authentication.layer)
 )
 
-/** Names of tool calls and hosts are longer than the router expects; paths are as case-sensitive as ids. */
-const routerConfig = HttpRouter.setRouterConfig({ maxParamLength: 512, caseSensitive: true })
+/**
+ * Names of tool calls and hosts are longer than the router expects; paths are as case-sensitive as ids; and joining
+ * slashes would change URLs in query strings.
+ */
+const routerConfig = HttpRouter.setRouterConfig({
+  maxParamLength: 512,
+  caseSensitive: true,
+  ignoreDuplicateSlashes: false
+})
 
 /** A span for each request costs a third of it; tasks are what is worth tracing. */
 const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, () => true)

@@ -1,14 +1,14 @@
 /** The door on memory adapters, on a free port of this machine, with users and their tokens. */
 import { FetchHttpClient } from "@effect/platform"
 import { Effect, Either, Layer, Redacted } from "effect"
-import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
-import * as EventBusSqlite from "../../src/layers/EventBusSqlite.ts"
+import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
+import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
-import * as IdempotencySqlite from "../../src/layers/IdempotencySqlite.ts"
+import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
-import * as TaskQueueSqlite from "../../src/layers/TaskQueueSqlite.ts"
-import * as TaskRepoSqlite from "../../src/layers/TaskRepoSqlite.ts"
-import * as TransactionSqlite from "../../src/layers/TransactionSqlite.ts"
+import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
+import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
+import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
 import * as Server from "../../src/http/Server.ts"
 import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
@@ -20,19 +20,17 @@ import { Sandbox } from "../../src/services/Sandbox.ts"
 import type { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { TaskRunner } from "../../src/services/TaskRunner.ts"
-import { sqliteFile } from "../support/storageLayers.ts"
 import { settings } from "../support/settings.ts"
 
 export const storage = Layer.mergeAll(
-  TaskQueueSqlite.layer,
-  AccountsSqlite.layer,
-  IdempotencySqlite.layer,
+  TaskQueueMemory.layer,
+  AccountsMemory.layer,
+  IdempotencyMemory.layer,
   GitCredentialsMemory.layer
 ).pipe(
-  Layer.provideMerge(TaskRepoSqlite.layer),
-  Layer.provideMerge(EventBusSqlite.layer),
-  Layer.provideMerge(TransactionSqlite.layer),
-  Layer.provideMerge(sqliteFile),
+  Layer.provideMerge(TaskRepoMemory.layer),
+  Layer.provideMerge(EventBusMemory.layer),
+  Layer.provideMerge(TransactionMemory.layer),
   Layer.provideMerge(IdsUlid.layer)
 )
 

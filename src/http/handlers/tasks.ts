@@ -102,6 +102,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
       .handleRaw("update", ({ path: { taskId } }) =>
         Effect.gen(function* () {
           const patch = yield* Effect.flatMap(bodyText, decodePatch)
+          if (Object.keys(patch).length === 0) return yield* views.fresh(taskId, owned(taskId))
           const { value } = yield* change(taskId, TaskCommands.update(patch))
           yield* queue.wake
           return value
