@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, type Layer, Ref, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Layer, Ref, Scope, TestClock } from "effect"
 import type { AppConfig } from "../../src/services/AppConfig.ts"
 import { QuestionId } from "../../src/services/Ids.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
@@ -122,10 +122,12 @@ export const taskLeaseContract = <S, E>(
     test(
       "leaves a run alone that took over from a lease which ends late",
       Effect.gen(function* () {
-        const dead = yield* live(roomy)
+        const life = yield* Scope.make()
+        const dead = yield* Scope.extend(live(roomy), life)
         const id = yield* submit(yield* userNamed("alice"))
         const late = yield* takeSlot(dead)
         yield* late.taken
+        yield* Scope.close(life, Exit.void)
         const tasks = yield* live(roomy)
         yield* tasks.recover
         assert.strictEqual((yield* tasks.take).run, 2)
