@@ -68,6 +68,8 @@ const EventPage = Schema.Struct({ ...page(LoggedEvent).fields, head: Schema.Int,
 export const QuestionView = Schema.Struct({
   id: QuestionId,
   taskId: TaskId,
+  /** The tool call that waits for the answer. */
+  toolCallId: Schema.NullOr(ToolCallId),
   /** Goes with the answer, so that nobody answers another question than the one they saw. */
   revision: Schema.Int,
   kind: QuestionKind,
