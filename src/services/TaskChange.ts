@@ -162,7 +162,7 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
         finishedAt: null,
         queuedReason: change.reason,
         queuedAt: now,
-        recoveries: change.reason === "recovery" ? task.recoveries + 1 : task.recoveries
+        recoveries: change.reason === "recovery" ? task.recoveries + 1 : change.reason === "retry" ? 0 : task.recoveries
       }
     case "RunStarted":
       return {
