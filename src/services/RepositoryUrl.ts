@@ -36,20 +36,25 @@ const path = /^\/(?:[A-Za-z0-9._~@+-]+\/)*[A-Za-z0-9._~@+-]+\/?$/
 
 const refuse = (reason: string) => Either.left(new RepositoryUrlRefused({ reason }))
 
+const notCanonical = refuse("it is not written as a canonical URL")
+
 const isAddress = (host: string) => /^[\d.]+$/.test(host) || host.includes(":") || /^0x/i.test(host)
 
 /** Checks a URL as a user wrote it. Hosts that are bare addresses or have no dot must be trusted ones. */
 export const parse = (text: string, policy: UrlPolicy): Either.Either<RepositoryUrl, RepositoryUrlRefused> => {
   if (text.length === 0 || text.length > 2048) return refuse("it must have 1 to 2048 characters")
   const isPath = text.startsWith("/")
-  if (unsafeCharacters.test(isPath ? text.replaceAll(" ", "") : text)) return refuse("it contains spaces, control characters or backslashes")
+  if (unsafeCharacters.test(isPath ? text.replaceAll(" ", "") : text))
+    return refuse("it contains spaces, control characters or backslashes")
   if (text.startsWith("-")) return refuse("it starts with a hyphen, as an option does")
   const scp = scpLike.exec(text)
   if (scp !== null) return remote("ssh", scp[1] ?? "", `/${scp[2] ?? ""}`, text, policy)
   if (isPath) return local(text, text, policy)
   if (!URL.canParse(text)) return refuse("it is not a URL; use https://host/owner/repository")
   const url = new URL(text)
-  if (url.protocol === "file:") return local(url.pathname, text, policy)
+  if (url.protocol === "file:") {
+    return text === `file://${url.pathname}` ? local(url.pathname, text, policy) : notCanonical
+  }
   const scheme = url.protocol.slice(0, -1)
   if (scheme !== "https" && scheme !== "http" && scheme !== "ssh") {
     return refuse("only https:// and ssh:// (and http:// to trusted hosts) can be used")
@@ -60,7 +65,8 @@ export const parse = (text: string, policy: UrlPolicy): Either.Either<Repository
   if (url.search !== "" || url.hash !== "" || text.includes("?") || text.includes("#")) {
     return refuse("it has a query or a fragment")
   }
-  if (!text.toLowerCase().startsWith(`${scheme}://`)) return refuse("it is not written as a canonical URL")
+  // Git and curl read the text itself: it must lead them where the URL that was checked leads.
+  if (text !== `${scheme}://${url.username === "" ? "" : "git@"}${url.host}${url.pathname}`) return notCanonical
   return remote(scheme, url.host, url.pathname, text, policy)
 }
 

@@ -29,7 +29,7 @@ const changes = (place: Effect.Effect.Success<ReturnType<typeof workOn>>, head: 
   Effect.gen(function* () {
     const store = yield* GitStore
     const { files } = yield* store.diff(place.key, place.base, head)
-    return files.map(({ path, status }) => `${status[0]} ${path}`).sort()
+    return files.map(({ path, status }) => `${status[0]} ${path}`).toSorted()
   })
 
 const someFiles = {

@@ -69,6 +69,8 @@ const rawTree = (path: string, entries: ReadonlyArray<readonly [mode: string, na
 const rawCommit = (path: string, tree: string, parent: string) =>
   gitText(path, ["-c", "user.name=a", "-c", "user.email=a", "commit-tree", "-p", parent, "-m", "x", tree])
 
+const objectsIn = (pack: Buffer) => pack.readUInt32BE(8)
+
 /** What is left of packs that were not taken: quarantines, temporary files, locks. */
 const leftovers = Effect.map(DataDir, ({ path }) =>
   readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => /tmp_|incoming|\.lock$/.test(name))
@@ -322,10 +324,9 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
         Effect.map(Stream.runCollect(store.pack(key, want, have)), (chunks) =>
           Buffer.concat(Chunk.toReadonlyArray(chunks))
         )
-      const count = (pack: Buffer) => pack.readUInt32BE(8)
-      expect(count(yield* bytes([commit, base], []))).toBe(7)
-      expect(count(yield* bytes([commit], [base]))).toBe(3)
-      expect(count(yield* bytes([base], [commit]))).toBe(0)
+      expect(objectsIn(yield* bytes([commit, base], []))).toBe(7)
+      expect(objectsIn(yield* bytes([commit], [base]))).toBe(3)
+      expect(objectsIn(yield* bytes([base], [commit]))).toBe(0)
       const unknown = CommitId.make("1".repeat(40))
       expect(yield* Effect.flip(bytes([unknown], []))).toMatchObject({ _tag: "RemoteFailed", retryable: false })
     })

@@ -60,7 +60,7 @@ layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("GitSt
           " "
         )
       )
-      expect(told.sort()).toEqual(
+      expect(told.toSorted()).toEqual(
         [
           "added  added +1-0 ",
           "modified  binary binary ",
@@ -71,7 +71,7 @@ layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("GitSt
           "modified  mode +0-0 ",
           "modified  modified +1-1 ",
           "renamed old name new\tname\n +1-1 "
-        ].sort()
+        ].toSorted()
       )
       const stat = yield* gitText(path, ["diff", "--shortstat", "-M", `${base}...${head}`])
       expect(stat).toBe(`${files.length} files changed, ${additions} insertions(+), ${deletions} deletions(-)`)

@@ -51,17 +51,18 @@ const totals = ({ files, truncated }: FileList): Diff => ({
 const isZero = (id: string) => /^0+$/.test(id)
 const gitlink = "160000"
 
+const submoduleLine = (kind: "addition" | "deletion", id: string) => ({
+  kind,
+  text: `Subproject commit ${id}`,
+  oldLine: kind === "deletion" ? 1 : null,
+  newLine: kind === "addition" ? 1 : null,
+  newline: true
+})
+
 /** A submodule has no content here, only the commit that it stands at. */
 const submoduleHunk = ({ newBlob, newMode, oldBlob, oldMode }: ChangedFile): Hunk => {
-  const line = (kind: "addition" | "deletion", id: string) => ({
-    kind,
-    text: `Subproject commit ${id}`,
-    oldLine: kind === "deletion" ? 1 : null,
-    newLine: kind === "addition" ? 1 : null,
-    newline: true
-  })
-  const before = oldMode === gitlink ? [line("deletion", oldBlob)] : []
-  const after = newMode === gitlink ? [line("addition", newBlob)] : []
+  const before = oldMode === gitlink ? [submoduleLine("deletion", oldBlob)] : []
+  const after = newMode === gitlink ? [submoduleLine("addition", newBlob)] : []
   return {
     oldStart: before.length,
     oldLines: before.length,

@@ -3,7 +3,7 @@
  */
 import { stripVTControlCharacters } from "node:util"
 import { RemoteFailed } from "../../services/GitStore.ts"
-import { GitStopped } from "./process.ts"
+import type { GitStopped } from "./process.ts"
 
 type Reason = RemoteFailed["reason"]
 

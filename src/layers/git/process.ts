@@ -117,10 +117,11 @@ export const makeGit = (environment: Readonly<Record<string, string>>): Git => {
 /** Limits that a system can't set are left out: they are a second line behind time and bytes. */
 const limited = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec git "$@"'
 
+const blocks = (size: number, bytes = Number.POSITIVE_INFINITY) =>
+  Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited"
+
 const commandLine = ({ args, rlimits }: GitCall<unknown>): readonly [string, ReadonlyArray<string>] => {
   if (rlimits === undefined) return ["git", args]
-  const blocks = (size: number, bytes = Number.POSITIVE_INFINITY) =>
-    Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited"
   return ["sh", ["-c", limited, "sh", blocks(1024, rlimits.memory), blocks(512, rlimits.file), ...args]]
 }
 

@@ -97,13 +97,14 @@ const byHttp = (
   }
 }
 
+/** A line break would begin another field of git's credential protocol. */
+const field = (text: string) => text.replace(/[\r\n\0]/g, "")
+
 /** Forges take any user name with a token, but for Bitbucket; `name:token` says another one. */
 const answerOf = (host: string, value: string) => {
   const colon = value.indexOf(":")
   const user = host === "bitbucket.org" ? "x-token-auth" : "x-access-token"
   const [name, token] = colon > 0 ? [value.slice(0, colon), value.slice(colon + 1)] : [user, value]
-  // A line break would begin another field of git's credential protocol.
-  const field = (text: string) => text.replace(/[\r\n\0]/g, "")
   return `username=${field(name)}\npassword=${field(token)}\n`
 }
 

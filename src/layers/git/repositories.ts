@@ -44,14 +44,15 @@ export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory
 
   const exists = (path: string) => Effect.orDie(files.exists(join(path, "HEAD")))
 
+  const list = (folder: string, recursive = false) =>
+    files.readDirectory(folder, { recursive }).pipe(
+      Effect.orElseSucceed((): Array<string> => []),
+      Effect.map((names) => names.map((name) => join(folder, name)))
+    )
+
   /** Removes what a git that was killed has left: packs half received, quarantines, locks. */
   const sweep = Effect.fnUntraced(function* (path: string) {
     const objects = join(path, "objects")
-    const list = (folder: string, recursive = false) =>
-      files.readDirectory(folder, { recursive }).pipe(
-        Effect.orElseSucceed((): Array<string> => []),
-        Effect.map((names) => names.map((name) => join(folder, name)))
-      )
     const left = [
       ...(yield* list(objects)).filter((name) => /\/(?:tmp_objdir-)?incoming-\w+$/.test(name)),
       ...(yield* list(join(objects, "pack"))).filter((name) => /\/\.?tmp[-_][^/]*$/.test(name)),
