@@ -1,6 +1,6 @@
 /** The door on memory adapters, on a free port of this machine, with users and their tokens. */
 import { FetchHttpClient } from "@effect/platform"
-import { Effect, Either, Layer, Redacted } from "effect"
+import { Effect, Either, Layer, Logger, LogLevel, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
@@ -40,6 +40,7 @@ export interface Fakes {
   readonly store?: Layer.Layer<GitStore>
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
+  readonly logger?: Layer.Layer<never>
 }
 
 const quietRunner = Layer.mock(TaskRunner, {
@@ -74,7 +75,8 @@ export const door = (fakes: Fakes = {}) =>
         Layer.succeed(AppConfig, { ...settings, ...fakes.settings })
       )
     ),
-    Layer.provideMerge(FetchHttpClient.layer)
+    Layer.provideMerge(FetchHttpClient.layer),
+    Layer.provide(fakes.logger ?? Logger.minimumLogLevel(LogLevel.None))
   )
 
 export const baseUrl = Server.address

@@ -100,4 +100,6 @@ export const NewCredential = Schema.Union(
 export type NewCredential = typeof NewCredential.Type
 
 /** Commands that need no words: no body, or an empty object. */
-export const NoBody = Schema.Struct({}).annotations({ identifier: "NoBody" })
+export const NoBody = Schema.Record({ key: Schema.String, value: Schema.Unknown }).pipe(
+  Schema.filter((body) => Object.keys(body).map((path) => ({ path: [path], message: "is not known here" })))
+)
