@@ -4,11 +4,11 @@
  * Owns: which engine, which containers are this server's, and removing the ones that nobody uses.
  * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner.py`).
  */
-import { Effect, Layer } from "effect"
+import { type Duration, Effect, Layer } from "effect"
 import { open, runnerBytes } from "../sandbox/container.ts"
 import { label } from "../sandbox/containerSpec.ts"
 import { call, connect, imageMissing, unavailable } from "../sandbox/engine.ts"
-import { remove } from "../sandbox/removal.ts"
+import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
 import { Ids } from "../services/Ids.ts"
 import { Sandbox, type SandboxHealth, type SandboxUnavailable } from "../services/Sandbox.ts"
@@ -19,14 +19,19 @@ const healthTime = "3 seconds"
 /** Health is asked for by many, and each answer costs the engine two requests. */
 const healthAge = "1 second"
 
-export const layer: Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> = Layer.scoped(
-  Sandbox,
+export interface Options {
+  /** How long a sandbox in which something runs may say nothing before it is asked whether it lives; twice that, and it is lost. */
+  readonly silence?: Duration.DurationInput
+}
+
+const make = ({ silence = "12 seconds" }: Options) =>
   Effect.gen(function* () {
     const { sandbox } = yield* AppConfig
     const { serverId } = yield* DataDir
     const ids = yield* Ids
-    const scope = yield* Effect.scope
+    const serverScope = yield* Effect.scope
     const { image } = sandbox
+    const ours = `${label.server}=${serverId}`
     const engine = connect(sandbox.dockerHost)
     const inUse = new Set<string>()
 
@@ -41,7 +46,7 @@ export const layer: Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> = Lay
       )
 
     const former = call(listTime, (abortSignal) =>
-      engine.docker.listContainers({ all: true, filters: { label: [`${label.server}=${serverId}`] }, abortSignal })
+      engine.docker.listContainers({ all: true, filters: { label: [ours] }, abortSignal })
     ).pipe(
       Effect.map((containers) => containers.filter(({ Names }) => !Names.some((name) => inUse.has(name.slice(1)))))
     )
@@ -61,11 +66,20 @@ export const layer: Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> = Lay
       open: Effect.fn("Sandbox.open")(function* ({ run, taskId }) {
         const name = yield* nameFor(taskId, run)
         const { limits, runtime } = sandbox
-        return yield* open(engine, { name, image, runtime, limits, serverId, taskId, run, runnerBytes }, scope)
+        return yield* open(
+          engine,
+          { name, image, runtime, limits, serverId, taskId, run, runnerBytes },
+          { silence, serverScope }
+        )
       }),
-      sweep: former.pipe(
-        Effect.flatMap(Effect.forEach(({ Id }) => remove(engine, Id), { concurrency: 4 })),
-        Effect.map((removed) => removed.filter((wasThere) => wasThere).length),
+      sweep: Effect.gen(function* () {
+        const removed = yield* Effect.flatMap(
+          former,
+          Effect.forEach(({ Id }) => remove(engine, Id), { concurrency: 4 })
+        )
+        yield* removeVolumes(engine, ours)
+        return removed.filter((wasThere) => wasThere).length
+      }).pipe(
         Effect.mapError((error) => unavailable(engine, image, error)),
         Effect.withSpan("Sandbox.sweep")
       ),
@@ -76,4 +90,8 @@ export const layer: Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> = Lay
       networkModes: ["none"]
     })
   })
-)
+
+export const layerWith = (options: Options): Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> =>
+  Layer.scoped(Sandbox, make(options))
+
+export const layer = layerWith({})

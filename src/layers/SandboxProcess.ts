@@ -7,7 +7,7 @@
  * Owns: a directory for each sandbox, and killing what runs in it.
  * Does not own: limits of memory, processors, disk or network; there are none.
  */
-import type { FileSystem } from "@effect/platform"
+import { FileSystem } from "@effect/platform"
 import { Config, Effect, Layer } from "effect"
 import { resolve } from "node:path"
 import * as hostDirectory from "../sandbox/hostDirectory.ts"
@@ -23,17 +23,21 @@ export const layer: Layer.Layer<Sandbox, never, DataDir | FileSystem.FileSystem>
   Effect.gen(function* () {
     const work = resolve((yield* DataDir).path, "work")
     const path = yield* Config.string("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"), Effect.orDie)
-    const files = yield* Effect.context<FileSystem.FileSystem>()
+    const files = yield* FileSystem.FileSystem
     return Sandbox.of({
       open: Effect.fn("Sandbox.open")(function* (spec) {
         const place = yield* hostDirectory
           .make(work, `${spec.taskId}.${spec.run}`)
-          .pipe(Effect.provide(files), Effect.mapError(refused))
+          .pipe(Effect.provideService(FileSystem.FileSystem, files), Effect.mapError(refused))
         return yield* hostHandle.make(place, path)
       }),
       sweep: hostDirectory
         .removeAll(work)
-        .pipe(Effect.provide(files), Effect.mapError(refused), Effect.withSpan("Sandbox.sweep")),
+        .pipe(
+          Effect.provideService(FileSystem.FileSystem, files),
+          Effect.mapError(refused),
+          Effect.withSpan("Sandbox.sweep")
+        ),
       health: Effect.succeed({
         adapter: "process",
         ready: true,

@@ -1,7 +1,7 @@
 /**
  * A program on this host as a resource: in a process group of its own, killed with all it started when the scope closes.
  */
-import { Deferred, Effect, Schema, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Schema, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { constants } from "node:os"
 import type { Readable, Writable } from "node:stream"
@@ -87,7 +87,8 @@ export const start = (program: HostProgram): Effect.Effect<HostProcess, NotStart
       (child) => kill(child, program.mark, closed)
     )
     yield* Deferred.await(started)
-    const ended = Effect.gen(function* () {
+    // In the background: what is left behind may hold the end of an output that somebody waits for.
+    const ending = yield* Effect.gen(function* () {
       const code = yield* Deferred.await(exit)
       yield* Effect.timeoutOption(Deferred.await(closed), drain)
       yield* killGroup(child)
@@ -96,7 +97,8 @@ export const start = (program: HostProgram): Effect.Effect<HostProcess, NotStart
         yield* Effect.timeoutOption(Deferred.await(closed), drain)
       }
       return code
-    })
+    }).pipe(Effect.forkScoped)
+    const ended = Fiber.join(ending)
     return { stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended }
   })
 

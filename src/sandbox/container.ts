@@ -2,11 +2,11 @@
  * One container as a resource: made, started and attached to its runner; removed with its volume when the scope closes.
  */
 import type { ContainerInspectInfo } from "dockerode"
-import { Deferred, Effect, Schedule, type Scope } from "effect"
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule, type Scope } from "effect"
 import { Duplex } from "node:stream"
 import { type SandboxHandle, SandboxLost, SandboxUnavailable } from "../services/Sandbox.ts"
 import { type ContainerSpec, containerOptions, root } from "./containerSpec.ts"
-import { call, type Engine, EngineError, unavailable } from "./engine.ts"
+import { call, type Engine, EngineError, isCertain, unavailable } from "./engine.ts"
 import { Answer } from "./frames.ts"
 import { isGone, removeLater, removeSoon } from "./removal.ts"
 import runnerText from "./runner.py?raw"
@@ -15,16 +15,21 @@ import { readFile, writeFile } from "./runnerFiles.ts"
 import { RunnerConnection } from "./RunnerConnection.ts"
 
 const createTime = "20 seconds"
+/** An interrupted opening waits so long to learn whether there is a container. */
+const outcomeTime = "3 seconds"
 const startTime = "30 seconds"
 const inspectTime = "2 seconds"
-/** With something under way and not a byte for so long, the runner is asked whether it lives; as long again, it does not. */
-const silence = "12 seconds"
-
 export const runnerBytes = Buffer.byteLength(runnerText)
 
-/** `serverScope` outlives the sandbox: removals that failed go on there. */
+export interface OpenOptions {
+  /** With something under way and not a byte for so long, the runner is asked whether it lives; as long again, it does not. */
+  readonly silence: Duration.DurationInput
+  /** Outlives the sandbox: removals that failed go on there. */
+  readonly serverScope: Scope.Scope
+}
+
 export const open = Effect.fnUntraced(
-  function* (engine: Engine, spec: ContainerSpec, serverScope: Scope.Scope) {
+  function* (engine: Engine, spec: ContainerSpec, { serverScope, silence }: OpenOptions) {
     yield* create(engine, spec, serverScope)
     const stream = yield* attach(engine, spec.name)
     const connection = yield* Effect.acquireRelease(
@@ -38,7 +43,7 @@ export const open = Effect.fnUntraced(
       abandon: removeSoon(engine, spec.name, serverScope)
     }
     yield* start(engine, spec, connection)
-    yield* Effect.forkScoped(watch(connection))
+    yield* Effect.forkScoped(watch(connection, silence))
     const handle: SandboxHandle = {
       root,
       run: run(runner),
@@ -52,16 +57,30 @@ export const open = Effect.fnUntraced(
     Effect.mapError(opening, (error) => (error._tag === "EngineError" ? unavailable(engine, spec.image, error) : error))
 )
 
-/** The only step that is not interrupted: a container that nobody knows of could not be removed. */
+/**
+ * Making the container goes on in the background when the opening is interrupted: only its outcome tells what is to be
+ * removed.
+ */
 const create = (engine: Engine, spec: ContainerSpec, serverScope: Scope.Scope) =>
   Effect.acquireRelease(
     call(createTime, (abortSignal) => engine.docker.createContainer({ ...containerOptions(spec), abortSignal })).pipe(
-      Effect.tapError((error) =>
-        error.status === null ? removeLater(engine, spec.name, serverScope, true) : Effect.void
-      )
+      Effect.forkIn(serverScope)
     ),
-    () => removeSoon(engine, spec.name, serverScope)
-  )
+    (creating) =>
+      Effect.interruptible(Fiber.await(creating)).pipe(
+        Effect.timeoutOption(outcomeTime),
+        Effect.flatMap((outcome) => {
+          if (Option.isNone(outcome)) return removeLater(engine, spec.name, serverScope, true)
+          return Exit.match(outcome.value, {
+            onSuccess: () => removeSoon(engine, spec.name, serverScope),
+            onFailure: (cause) =>
+              Option.exists(Cause.failureOption(cause), isCertain)
+                ? Effect.void
+                : removeLater(engine, spec.name, serverScope, true)
+          })
+        })
+      )
+  ).pipe(Effect.flatMap(Fiber.join))
 
 const attach = (engine: Engine, name: string): Effect.Effect<Duplex, EngineError> =>
   call(startTime, (abortSignal) =>
@@ -105,7 +124,7 @@ const endedEarly = (connection: RunnerConnection) =>
   new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.whyLost ?? "it ended"}` })
 
 /** A hung engine says nothing: silence while something is under way ends the connection. */
-const watch = (connection: RunnerConnection) =>
+const watch = (connection: RunnerConnection, silence: Duration.DurationInput) =>
   Effect.gen(function* () {
     let asked = false
     while (connection.whyLost === undefined) {
@@ -134,7 +153,7 @@ const explain = (engine: Engine, spec: ContainerSpec, connection: RunnerConnecti
         ? `it was out of memory (limit ${Math.round(spec.limits.memoryBytes / 2 ** 20)} MiB)`
         : State.Running
           ? undefined
-          : `its container ended with exit code ${State.ExitCode}`
+          : `its container ${State.ExitCode === 137 ? "was killed" : `ended with exit code ${State.ExitCode}`}`
     ),
     Effect.catchAll((error) =>
       Effect.succeed(isGone(error) ? "its container is gone" : `the Docker engine does not answer: ${error.detail}`)

@@ -34,17 +34,18 @@ const shareOf = (memoryBytes: number, part: number, mostMiB: number) =>
 
 export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions => {
   const { cpus, diskBytes, memoryBytes, pids } = spec.limits
+  const labels = { [label.server]: spec.serverId, [label.task]: spec.taskId, [label.run]: String(spec.run) }
   return {
     name: spec.name,
     Image: spec.image,
     // Read by its length: what follows on standard input is for the runner.
-    Cmd: ["python3", "-IS", "-c", `import sys; exec(sys.stdin.buffer.read(${spec.runnerBytes}))`],
-    Entrypoint: [],
+    Entrypoint: ["python3", "-IS", "-c", `import sys; exec(sys.stdin.buffer.read(${spec.runnerBytes}))`],
+    Healthcheck: { Test: ["NONE"] },
     User: "1000:1000",
     WorkingDir: root,
     Hostname: "sandbox",
     Env: ["HOME=/home/agent"],
-    Labels: { [label.server]: spec.serverId, [label.task]: spec.taskId, [label.run]: String(spec.run) },
+    Labels: labels,
     // The runner is the main process: when the server goes away its input ends, it ends, and the container is removed.
     AttachStdin: true,
     AttachStdout: true,
@@ -67,7 +68,14 @@ export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions =>
       },
       ShmSize: shareOf(memoryBytes, 16, 64),
       // An anonymous volume: it takes its owner from the image and goes with the container.
-      Mounts: [{ Type: "volume", Source: "", Target: root }],
+      Mounts: [
+        {
+          Type: "volume",
+          Source: "",
+          Target: root,
+          VolumeOptions: { NoCopy: false, Labels: labels, DriverConfig: { Name: "local", Options: {} } }
+        }
+      ],
       PidsLimit: pids,
       Memory: memoryBytes,
       // As much as memory: none on disk.

@@ -17,6 +17,12 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   }
 }
 
+const unreached = ["ECONNREFUSED", "ENOENT", "EACCES", "ENOTFOUND", "EHOSTUNREACH"]
+
+/** True when the request changed nothing: the engine refused it, or never got it. */
+export const isCertain = ({ code, status }: EngineError): boolean =>
+  status !== null || (code !== null && unreached.includes(code))
+
 export interface Engine {
   readonly docker: Docker
   /** The same engine for short questions, which dockerode can't abort: it gives them up by itself. */

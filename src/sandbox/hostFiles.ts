@@ -1,8 +1,7 @@
 /** Files of a directory on this host: reading and replacing regular files, never outside of the directory. */
-import { Effect } from "effect"
-import { randomUUID } from "node:crypto"
+import { Effect, Random } from "effect"
 import { constants, type Stats } from "node:fs"
-import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises"
+import { access, mkdir, open, realpath, rename, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import { type FileContent, SandboxFileError } from "../services/Sandbox.ts"
 import { fileError, fileLimit, tooLarge } from "./fileErrors.ts"
@@ -26,6 +25,8 @@ const follow = (path: string): Effect.Effect<string, SandboxFileError> =>
 
 const locate = Effect.fnUntraced(function* (root: string, path: string) {
   if (path.includes("\0")) return yield* fileError(path, "ENOENT")
+  // A directory that was removed must not come back by being written to.
+  yield* attempt(path, () => access(root))
   const target = yield* Effect.mapError(follow(resolve(root, path)), (error) => renamed(error, path))
   return isWithin(root, target) ? target : yield* fileError(path, "EACCES")
 })
@@ -73,7 +74,7 @@ export const writeFile = Effect.fnUntraced(function* (root: string, path: string
   )
   if (former !== undefined) yield* requireFile(path, former)
   yield* attempt(path, () => mkdir(dirname(target), { recursive: true }))
-  const draft = join(dirname(target), `.${randomUUID()}`)
+  const draft = join(dirname(target), `.errand-${yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)}`)
   const write = Effect.gen(function* () {
     const file = yield* openFile(path, draft, "wx", newFileMode)
     if (former !== undefined) yield* attempt(path, () => file.chmod(former.mode & 0o777))

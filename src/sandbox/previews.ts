@@ -25,7 +25,10 @@ export const withPreviews = <A, E, R>(
         ),
       (viewer, exit) =>
         exit._tag === "Success"
-          ? Fiber.join(viewer).pipe(Effect.timeoutOption(lastLook), Effect.zipRight(Fiber.interrupt(viewer)))
+          ? Effect.interruptible(Fiber.await(viewer)).pipe(
+              Effect.timeoutOption(lastLook),
+              Effect.zipRight(Fiber.interrupt(viewer))
+            )
           : Fiber.interrupt(viewer)
     )
   })

@@ -23,6 +23,24 @@ export const remove = ({ docker }: Engine, name: string): Effect.Effect<boolean,
     Effect.retry(Schedule.exponential("100 millis").pipe(Schedule.intersect(Schedule.recurs(5))))
   )
 
+/** Removes the volumes with a label that no container has any more: of containers that somebody removed by hand. */
+export const removeVolumes = ({ docker }: Engine, label: string): Effect.Effect<void, EngineError> =>
+  call(requestTime, (abortSignal) =>
+    docker.listVolumes({ filters: { label: [label], dangling: ["true"] }, abortSignal })
+  ).pipe(
+    Effect.flatMap(({ Volumes }) =>
+      Effect.forEach(Volumes ?? [], ({ Name }) =>
+        call(requestTime, (abortSignal) => docker.getVolume(Name).remove({ abortSignal })).pipe(
+          Effect.catchIf(
+            (error) => isGone(error) || isUnderWay(error),
+            () => Effect.void
+          )
+        )
+      )
+    ),
+    Effect.asVoid
+  )
+
 /** Goes on in the background of `scope` until the container is gone; what is left then, the next start sweeps up. */
 export const removeLater = (engine: Engine, name: string, scope: Scope.Scope, doubtful: boolean) =>
   remove(engine, name).pipe(

@@ -467,8 +467,14 @@ def replace(path, draft, data, former):
 
 def kill_command(id, _):
     command = commands.get(id)
-    if command:
-        slay(command)
+    if not command:
+        return
+    slay(command)
+    # Nobody will take the rest of its output, nor give credit for it.
+    for fd in (command.out, command.err):
+        if fd is not None:
+            close(fd)
+    command.out = command.err = None
 
 
 handlers = {
@@ -562,6 +568,8 @@ for fd in (0, 1, wake, wake_end):
     os.set_blocking(fd, False)
 signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
 signal.signal(signal.SIGCHLD, lambda *_: None)
+# Without a handler, which Python has for this one, process 1 gets no signal from inside.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 for fd in (0, wake):
     epoll.register(fd, select.EPOLLIN)
 frame(READY, 0, bytes([protected]))

@@ -1,6 +1,6 @@
 /** Reading and replacing files over a `RunnerConnection`. */
 import { Effect } from "effect"
-import { type FileContent, SandboxFileError, type SandboxHandle, type SandboxLost } from "../services/Sandbox.ts"
+import type { FileContent, SandboxFileError, SandboxHandle, SandboxLost } from "../services/Sandbox.ts"
 import { fileError, fileLimit, tooLarge } from "./fileErrors.ts"
 import { Answer, list, Request, u32, u64 } from "./frames.ts"
 import type { Runner } from "./runnerCommands.ts"

@@ -1,0 +1,134 @@
+/** The walls around a sandbox, as the engine is told: a change here must be seen. */
+import { expect, it } from "@effect/vitest"
+import { Option } from "effect"
+import { type ContainerSpec, containerOptions } from "../../src/sandbox/containerSpec.ts"
+import { TaskId } from "../../src/services/Ids.ts"
+
+const spec: ContainerSpec = {
+  name: "errand-name",
+  image: "errand-sandbox:latest",
+  runtime: Option.none(),
+  limits: { memoryBytes: 2 * 2 ** 30, cpus: 1.5, pids: 512, diskBytes: 10 * 2 ** 30 },
+  serverId: "01J00000000000000000000000",
+  taskId: TaskId.make("task_01J00000000000000000000000"),
+  run: 3,
+  runnerBytes: 12_345
+}
+
+it("closes everything that it does not open", () => {
+  expect(containerOptions(spec)).toMatchInlineSnapshot(`
+    {
+      "AttachStderr": true,
+      "AttachStdin": true,
+      "AttachStdout": true,
+      "Entrypoint": [
+        "python3",
+        "-IS",
+        "-c",
+        "import sys; exec(sys.stdin.buffer.read(12345))",
+      ],
+      "Env": [
+        "HOME=/home/agent",
+      ],
+      "Healthcheck": {
+        "Test": [
+          "NONE",
+        ],
+      },
+      "HostConfig": {
+        "AutoRemove": true,
+        "CapDrop": [
+          "ALL",
+        ],
+        "CpuPeriod": 100000,
+        "CpuQuota": 150000,
+        "IpcMode": "private",
+        "LogConfig": {
+          "Config": {},
+          "Type": "none",
+        },
+        "Memory": 2147483648,
+        "MemorySwap": 2147483648,
+        "Mounts": [
+          {
+            "Source": "",
+            "Target": "/workspace",
+            "Type": "volume",
+            "VolumeOptions": {
+              "DriverConfig": {
+                "Name": "local",
+                "Options": {},
+              },
+              "Labels": {
+                "errand.run": "3",
+                "errand.server": "01J00000000000000000000000",
+                "errand.task": "task_01J00000000000000000000000",
+              },
+              "NoCopy": false,
+            },
+          },
+        ],
+        "NetworkMode": "none",
+        "OomScoreAdj": 200,
+        "PidsLimit": 512,
+        "ReadonlyRootfs": true,
+        "RestartPolicy": {
+          "Name": "no",
+        },
+        "SecurityOpt": [
+          "no-new-privileges",
+        ],
+        "ShmSize": 67108864,
+        "Tmpfs": {
+          "/home/agent": "rw,nosuid,nodev,exec,mode=0700,uid=1000,gid=1000,size=536870912",
+          "/run": "rw,nosuid,nodev,noexec,mode=0755,size=16777216",
+          "/tmp": "rw,nosuid,nodev,exec,mode=1777,size=536870912",
+        },
+        "Ulimits": [
+          {
+            "Hard": 8192,
+            "Name": "nofile",
+            "Soft": 4096,
+          },
+          {
+            "Hard": 0,
+            "Name": "core",
+            "Soft": 0,
+          },
+          {
+            "Hard": 10737418240,
+            "Name": "fsize",
+            "Soft": 10737418240,
+          },
+        ],
+      },
+      "Hostname": "sandbox",
+      "Image": "errand-sandbox:latest",
+      "Labels": {
+        "errand.run": "3",
+        "errand.server": "01J00000000000000000000000",
+        "errand.task": "task_01J00000000000000000000000",
+      },
+      "OpenStdin": true,
+      "StdinOnce": true,
+      "StopTimeout": 1,
+      "User": "1000:1000",
+      "WorkingDir": "/workspace",
+      "name": "errand-name",
+    }
+  `)
+})
+
+it("leaves room for programs beside files in memory", () => {
+  for (const memoryBytes of [64 * 2 ** 20, 512 * 2 ** 20, 64 * 2 ** 30]) {
+    const { HostConfig } = containerOptions({ ...spec, limits: { ...spec.limits, memoryBytes } })
+    const sizes = Object.values(HostConfig?.Tmpfs ?? {}).map((options) => Number(/size=(\d+)/.exec(options)?.[1]))
+    const inMemory = sizes.reduce((sum, size) => sum + size, HostConfig?.ShmSize ?? 0)
+    expect(inMemory).toBeLessThan(memoryBytes * 0.85)
+  }
+})
+
+it("names a runtime only when one is asked for", () => {
+  expect(containerOptions({ ...spec, runtime: Option.some("runsc") }).HostConfig?.Runtime).toBe("runsc")
+  expect(containerOptions(spec).HostConfig).not.toHaveProperty("Runtime")
+})
