@@ -4,10 +4,17 @@ parent=$1 message=$2
 [ -f "$GIT_DIR/parent" ] || { echo 'the directory of checkpoints is gone'; exit 3; }
 if [ -e "$GIT_DIR/index.lock" ]; then rm -f "$GIT_DIR/index.lock"; fi
 
-base=
+# The tree that index and `parent` had in common when the last snapshot ended, if it came to its end.
+known='' base=''
 read -r known base <"$GIT_DIR/parent"
-if [ "$known" != "$parent" ] || [ -z "$base" ]; then
-  if [ "$parent" = - ]; then base=$(git hash-object -t tree /dev/null); else base=$(git rev-parse "$parent^{tree}"); fi || exit 3
+: >"$GIT_DIR/parent"
+in_step=
+if [ "$known" = "$parent" ] && [ -n "$base" ]; then
+  in_step=yes
+elif [ "$parent" = - ]; then
+  base=$(git hash-object -t tree /dev/null) || exit 3
+else
+  base=$(git rev-parse "$parent^{tree}") || exit 3
 fi
 
 # Git takes a repository inside of the work tree for a submodule, or refuses it. Only what .gitmodules names is one;
@@ -32,19 +39,23 @@ adopt() {
       sed "s|^|0 $zero$tab|" "$nested"
       sed "s|^|100644 $nothing$tab|; s|\$|/.errand|" "$nested"
     } | tr '\n\0' '\0\n' | git update-index -z --index-info
-    complaint=$(git add --all --ignore-errors 2>&1)
+    git add --all --ignore-errors 2>"$complaint"
     code=$?
   done
+  in_step=
 }
 
-complaint=$(git add --all 2>&1)
+complaint=$GIT_DIR/complaint
+news=$(git add --all --verbose 2>"$complaint")
 code=$?
-if [ $code -ne 0 ] || [ -n "$complaint" ]; then adopt; fi
-if [ -n "$complaint" ]; then echo "$complaint"; fi
+if [ $code -ne 0 ] || [ -s "$complaint" ]; then adopt; fi
+if [ -s "$complaint" ]; then cat "$complaint"; fi
 [ $code -le 1 ] || exit 4
 
-tree=$(git write-tree) || exit 4
+tree=$base
+if [ -n "$news" ] || [ -z "$in_step" ]; then tree=$(git write-tree) || exit 4; fi
 if [ "$tree" = "$base" ]; then
+  echo "$parent $base" >"$GIT_DIR/parent"
   echo unchanged
   exit 0
 fi
