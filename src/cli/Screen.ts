@@ -14,9 +14,10 @@ export class Screen extends Context.Tag("errand/cli/Screen")<
     /** A person watches: what is shown at the bottom moves. */
     readonly interactive: boolean
     readonly color: boolean
-    readonly print: (lines: ReadonlyArray<Line>) => Effect.Effect<void>
-    /** Replaces what was shown at the bottom; does nothing where nobody watches. */
-    readonly show: (lines: ReadonlyArray<Line>) => Effect.Effect<void>
+    /** Prints above what is shown at the bottom, and replaces that in the same stroke when `bottom` is given. */
+    readonly print: (lines: ReadonlyArray<Line>, bottom?: ReadonlyArray<Line>) => Effect.Effect<void>
+    /** Replaces what is shown at the bottom; does nothing where nobody watches. */
+    readonly show: (bottom: ReadonlyArray<Line>) => Effect.Effect<void>
     /** Text as it is, for programs. */
     readonly write: (text: string) => Effect.Effect<void>
   }
@@ -29,7 +30,7 @@ export const writeJson = (value: unknown) =>
 export const print = (...lines: ReadonlyArray<Line>) => Effect.flatMap(Screen, (screen) => screen.print(lines))
 
 /** Up to the first of so many rows, and everything below away. */
-const erase = (rows: number): string => (rows === 0 ? "" : `\u001b[${rows}A\u001b[J`)
+const erase = (rows: number): string => (rows === 0 ? "" : `\r\u001b[${rows}A\u001b[J`)
 
 /** Rows that would scroll out of reach of `erase` are not shown. */
 const fitting = (rows: ReadonlyArray<string>, height: number): ReadonlyArray<string> =>
@@ -55,20 +56,19 @@ export const layer: Layer.Layer<Screen, never, Terminal.Terminal> = Layer.effect
     const rowsOf = (lines: ReadonlyArray<Line>) =>
       Effect.map(look, (current) => lines.flatMap((line) => layOut(line, current)))
 
+    const draw = Effect.fnUntraced(function* (above: ReadonlyArray<Line>, bottom: ReadonlyArray<Line> | undefined) {
+      const before = yield* Ref.get(shown)
+      const after =
+        bottom === undefined ? before : interactive ? fitting(yield* rowsOf(bottom), yield* terminal.rows) : []
+      yield* Ref.set(shown, after)
+      yield* display(erase(before.length) + [...(yield* rowsOf(above)), ...after].map((row) => `${row}\n`).join(""))
+    }, turn.withPermits(1))
+
     return Screen.of({
       interactive,
       color,
-      print: Effect.fn("Screen.print")(function* (lines) {
-        const rows = yield* rowsOf(lines)
-        const bottom = yield* Ref.get(shown)
-        yield* display(erase(bottom.length) + [...rows, ...bottom].map((row) => `${row}\n`).join(""))
-      }, turn.withPermits(1)),
-      show: Effect.fn("Screen.show")(function* (lines) {
-        if (!interactive) return
-        const bottom = fitting(yield* rowsOf(lines), yield* terminal.rows)
-        const before = yield* Ref.getAndSet(shown, bottom)
-        yield* display(erase(before.length) + bottom.map((row) => `${row}\n`).join(""))
-      }, turn.withPermits(1)),
+      print: (lines, bottom) => draw(lines, bottom),
+      show: (bottom) => draw([], bottom),
       write: (text) => display(text)
     })
   })

@@ -11,14 +11,18 @@ import { safeLine, safeLines } from "./render/safeText.ts"
 
 const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : url)
 
-const explainProblem = ({ code, detail, errors = [], requestId }: Problem): ReadonlyArray<string> => [
-  ...safeLines(detail),
-  ...errors.map(({ message, path }) => safeLine(`  ${path === "" ? "the request" : path}: ${message}`)),
-  ...(code === "internal_error" ? [`The server's log tells more: look for request ${safeLine(requestId)}.`] : []),
-  ...(code === "unauthenticated"
-    ? ["Make a token on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."]
-    : [])
-]
+const tokenRemedy = "Make one on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."
+
+const explainProblem = ({ code, detail, errors = [], requestId }: Problem): ReadonlyArray<string> => {
+  if (code === "unauthenticated")
+    return [`The server refuses the token: it is unknown, revoked or none at all.`, tokenRemedy]
+  const more = errors.filter(({ message }) => !detail.includes(message))
+  return [
+    ...safeLines(detail),
+    ...more.map(({ message, path }) => `  ${safeLine(path === "" ? message : `${path}: ${message}`)}`),
+    ...(code === "internal_error" ? [`The server's log tells more: look for request ${safeLine(requestId)}.`] : [])
+  ]
+}
 
 /** Lines without control characters; none when everything has been said already. */
 export const explain = (error: unknown): ReadonlyArray<string> => {

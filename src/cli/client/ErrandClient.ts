@@ -5,7 +5,7 @@
  * Does not own: the stream (`followTask.ts`).
  */
 import { HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
-import { Effect, Option, type Redacted, Schedule } from "effect"
+import { Effect, Option, Redacted, Schedule } from "effect"
 import { Api } from "../../http/Api.ts"
 import { Ids } from "../../services/Ids.ts"
 import { WrongUsage } from "../outcome.ts"
@@ -29,7 +29,8 @@ export const connection = (given: {
       problem: `"${given.server}" is not the URL of a server: use http://host:port or https://host.`
     })
   }
-  return Option.match(given.token, {
+  const token = Option.filter(given.token, (value) => Redacted.value(value).trim() !== "")
+  return Option.match(token, {
     onSome: (token) => Effect.succeed({ server, token }),
     onNone: () =>
       new WrongUsage({

@@ -3,11 +3,11 @@
  *
  * Owns: what Ctrl-C means. The first one leaves the task alone; a second one, right after, cancels it.
  */
-import { Duration, Effect, Option } from "effect"
-import type { NewTask } from "../../http/api/requests.ts"
+import { Duration, Effect, Option, ParseResult, Schema } from "effect"
+import { NewTask } from "../../http/api/requests.ts"
 import type { TaskView } from "../../http/api/TaskView.ts"
 import type { TaskStatus } from "../../services/TaskStatus.ts"
-import { Interrupted, Unsuccessful } from "../outcome.ts"
+import { Interrupted, Unsuccessful, WrongUsage } from "../outcome.ts"
 import { line, span } from "../render/Line.ts"
 import { print, Screen, writeJson } from "../Screen.ts"
 import { type Signal, Signals } from "../Signals.ts"
@@ -31,7 +31,7 @@ const leave = Effect.fnUntraced(function* (
   const signals = yield* Signals
   yield* print(quiet(`the task goes on; see it with: errand logs --follow ${task.id}`))
   if (interactive && signal === "SIGINT") {
-    yield* print(quiet("Ctrl-C again cancels it"))
+    yield* print(quiet("Ctrl-C again, within two seconds, cancels it"))
     const second = yield* Effect.timeoutOption(signals.next, secondThoughts)
     if (Option.contains(second, "SIGINT")) {
       const { status } = yield* client.tasks.cancel({ path: { taskId: task.id } })
@@ -60,12 +60,20 @@ export const watchToEnd = Effect.fn("watchToEnd")(function* (
   return ended.status === "completed" ? undefined : yield* new Unsuccessful()
 })
 
-/** Hands a task over. */
+const encodeTask = Schema.encode(NewTask, { errors: "all" })
+
+const tellIssues = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => `${path.map(String).join(".")}: ${message}`)
+    .join("\n")
+
+/** Hands a task over; what no server would take is told before one is asked. */
 export const submit = Effect.fn("submit")(function* (
   client: ErrandClient,
   newTask: NewTask,
   options: { readonly json: boolean }
 ) {
+  yield* Effect.mapError(encodeTask(newTask), (error) => new WrongUsage({ problem: tellIssues(error) }))
   const task = yield* client.tasks.create({ payload: newTask })
   yield* options.json ? writeJson({ type: "task", task }) : print(quiet(task.id))
   return task

@@ -16,6 +16,8 @@ import { type Followed, followTask } from "./followTask.ts"
 
 const warning = (text: string) => line(span(`! ${text}`, "warning"))
 
+const connectedAgain = warning("connected again")
+
 /** Events become lines, previews and waiting become what moves at the bottom. */
 const onScreen = Effect.gen(function* () {
   const screen = yield* Screen
@@ -35,15 +37,17 @@ const onScreen = Effect.gen(function* () {
     switch (followed._tag) {
       case "Event": {
         if (followed.event === undefined) return
+        if (lost) yield* screen.print([connectedAgain])
         const [told, lines] = tellEvent(story, { at: followed.at, event: followed.event })
         const now = yield* Clock.currentTimeMillis
-        yield* Ref.set(state, { story: told, doing: afterEvent(doing, followed.event, now), lost })
-        return lines.length > 0 ? yield* screen.print(lines) : undefined
+        const then = afterEvent(doing, followed.event, now)
+        yield* Ref.set(state, { story: told, doing: then, lost: false })
+        return lines.length > 0 ? yield* screen.print(lines, tellNow(then, now)) : undefined
       }
       case "Preview":
         return yield* Ref.set(state, { story, doing: afterPreview(doing, followed), lost })
       case "Live":
-        if (lost) yield* screen.print([warning("connected again")])
+        if (lost) yield* screen.print([connectedAgain])
         return yield* Ref.set(state, { story, doing, lost: false })
       case "Lost":
         if (!lost) yield* screen.print([warning(`connection lost (${followed.detail}), trying again`)])

@@ -31,8 +31,9 @@ export class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", {
   }
 }
 
-interface Output {
+interface DemoOptions {
   readonly json: boolean
+  readonly keep: boolean
 }
 
 const encodeScript = Schema.encodeSync(Schema.parseJson(Schema.Unknown))
@@ -58,9 +59,10 @@ const introduce = (url: string, remote: string) =>
     blank
   )
 
-const play = Effect.fn("demo")(function* (options: Output) {
+const play = Effect.fn("demo")(function* (options: DemoOptions) {
   const files = yield* FileSystem.FileSystem
-  const stage = yield* files.makeTempDirectoryScoped({ prefix: "errand-demo-" })
+  const prefix = "errand-demo-"
+  const stage = yield* options.keep ? files.makeTempDirectory({ prefix }) : files.makeTempDirectoryScoped({ prefix })
   const remote = yield* makeRemote(stage)
   const scriptFile = join(stage, "script.json")
   yield* files.writeFileString(scriptFile, encodeScript(script(yield* testCommand)))
@@ -100,13 +102,25 @@ const play = Effect.fn("demo")(function* (options: Output) {
       problem: `The remote has ${found.commit} on ${found.branch}, where the server says ${task.headCommit}.`
     })
   }
-  yield* options.json ? writeJson({ type: "result", ...found }) : conclude(found)
+  yield* options.json
+    ? writeJson({ type: "result", remote, ...found })
+    : conclude(found, options.keep ? stage : undefined)
 })
 
-const conclude = ({ branch, commit, diff, subject }: Effect.Effect.Success<ReturnType<typeof askRemote>>) =>
+/** `stage`: where everything is left. */
+const conclude = (
+  { branch, commit, diff, subject }: Effect.Effect.Success<ReturnType<typeof askRemote>>,
+  stage: string | undefined
+) =>
   print(
     blank,
-    line(span("The remote has", "strong"), span(" (asked with git, before all of this is removed again)", "quiet")),
+    line(
+      span("The remote has", "strong"),
+      span(
+        stage === undefined ? " (asked with git, before all of this is removed again)" : ` (all is left in ${stage})`,
+        "quiet"
+      )
+    ),
     ...indented(2, [
       line(span("branch  ", "quiet"), span(branch, "accent")),
       line(span("commit  ", "quiet"), `${commit.slice(0, 10)} ${subject}`),
@@ -115,7 +129,7 @@ const conclude = ({ branch, commit, diff, subject }: Effect.Effect.Success<Retur
   )
 
 export const demo = Effect.fn("demo")(
-  function* (options: Output) {
+  function* (options: DemoOptions) {
     const git = yield* checkGit
     if (git.status !== "ok") {
       return yield* new DemoFailed({ problem: `The demo needs git, and ${git.detail}. ${git.remedy ?? ""}` })

@@ -6,30 +6,40 @@
  */
 import type { AnyEvent } from "../../services/TaskEvent.ts"
 import { duration } from "./figures.ts"
-import { codeLine, indented, type Line, line, span } from "./Line.ts"
+import { blank, codeLine, indented, type Line, line, span } from "./Line.ts"
 import { safeLines } from "./safeText.ts"
-import { toolTitle } from "./toolTitle.ts"
+import { tellWords } from "./tellWords.ts"
 
 export interface NowDoing {
   /** Empty when there is nothing to wait for. */
   readonly what: string
   /** Milliseconds since 1970. */
   readonly since: number
-  /** Titles of the tools that run, by their calls. */
-  readonly tools: ReadonlyMap<string, string>
+  /** Tool calls that run. */
+  readonly tools: ReadonlySet<string>
   /** What is being written: by the model, or by a tool. */
   readonly item: string
   /** Its newest part. */
   readonly text: string
+  /** Messages and tool calls that are whole: what still comes of them is late. */
+  readonly over: ReadonlyArray<string>
 }
 
-export const doingNothing: NowDoing = { what: "", since: 0, tools: new Map(), item: "", text: "" }
+export const doingNothing: NowDoing = { what: "", since: 0, tools: new Set(), item: "", text: "", over: [] }
 
 /** Characters of a text that are kept to be shown. */
 const keptText = 4_000
 const shownLines = 5
+const shownProse = 10
+/** As many calls as a message may have side by side. */
+const keptOver = 64
+
+const over = (doing: NowDoing, id: string): NowDoing => ({ ...doing, over: [...doing.over, id].slice(-keptOver) })
 
 const now = (doing: NowDoing, what: string, at: number): NowDoing => ({ ...doing, what, since: at, item: "", text: "" })
+
+/** The title of the last one stands above already. */
+const running = (tools: ReadonlySet<string>) => (tools.size > 1 ? `${tools.size} tools are running` : "running")
 
 const thinking = (doing: NowDoing, at: number) => now(doing, "the model is thinking", at)
 
@@ -40,20 +50,20 @@ export const afterEvent = (doing: NowDoing, event: AnyEvent, at: number): NowDoi
     case "task.queued":
       return now(doing, "waiting for a free slot", at)
     case "run.started":
-      return { ...now(doing, "opening a sandbox and fetching the repository", at), tools: new Map() }
+      return { ...now(doing, "opening a sandbox and fetching the repository", at), tools: new Set() }
     case "repository.ready":
       return thinking(doing, at)
     case "message.added":
-      return doing.tools.size > 0 ? doing : thinking(doing, at)
+      return thinking(over(doing, event.messageId), at)
     case "tool.started": {
-      const title = toolTitle(event.tool, event.input)
-      return now({ ...doing, tools: new Map(doing.tools).set(event.toolCallId, title) }, title, at)
+      const tools = new Set(doing.tools).add(event.toolCallId)
+      return now({ ...doing, tools }, running(tools), at)
     }
     case "tool.finished": {
-      const tools = new Map(doing.tools)
+      const tools = new Set(doing.tools)
       tools.delete(event.toolCallId)
-      const [running] = tools.values()
-      return running === undefined ? thinking({ ...doing, tools }, at) : { ...doing, tools, what: running }
+      const rest = over({ ...doing, tools }, event.toolCallId)
+      return tools.size === 0 ? thinking(rest, at) : { ...rest, what: running(tools) }
     }
     case "delivery.started":
       return now(doing, "committing and pushing", at)
@@ -72,11 +82,25 @@ export const afterEvent = (doing: NowDoing, event: AnyEvent, at: number): NowDoi
 }
 
 /** Previews may be left out: what is there is shown. */
-export const afterPreview = (doing: NowDoing, preview: { readonly item: string; readonly text: string }): NowDoing => ({
-  ...doing,
-  item: preview.item,
-  text: (preview.item === doing.item ? doing.text + preview.text : preview.text).slice(-keptText)
-})
+export const afterPreview = (
+  doing: NowDoing,
+  { item, text }: { readonly item: string; readonly text: string }
+): NowDoing =>
+  doing.over.some((id) => item === id || item.startsWith(`${id}:`))
+    ? doing
+    : { ...doing, item, text: (item === doing.item ? doing.text + text : text).slice(-keptText) }
+
+/** A tool's output as the end of it scrolls by, the model's words as they will stand. */
+const tellWritten = ({ item, text, tools }: NowDoing): ReadonlyArray<Line> => {
+  if (text.trim() === "") return []
+  const lines = safeLines(text.trimEnd())
+  if (!tools.has(item)) return [blank, ...tellWords("●", lines.slice(-shownProse))]
+  const full = lines.filter((each) => each.trim() !== "")
+  return indented(
+    4,
+    full.slice(-shownLines).map((each) => codeLine(span(each, "quiet")))
+  )
+}
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"] as const
 export const frameMs = 100
@@ -86,12 +110,8 @@ export const tellNow = (doing: NowDoing, at: number): ReadonlyArray<Line> => {
   if (doing.what === "") return []
   const frame = frames[Math.floor(at / frameMs) % frames.length] ?? ""
   const waited = at - doing.since
-  const written = safeLines(doing.text).filter((text) => text.trim() !== "")
   return [
-    ...indented(
-      4,
-      written.slice(-shownLines).map((text) => codeLine(span(text, doing.tools.has(doing.item) ? "quiet" : "plain")))
-    ),
+    ...tellWritten(doing),
     {
       ...line(span(`${frame} `, "accent"), doing.what, span(waited < 1_000 ? "" : ` ${duration(waited)}`, "quiet")),
       overflow: "cut"

@@ -7,10 +7,11 @@
 import type { AnyEvent, Answer, TaskEvent } from "../../services/TaskEvent.ts"
 import { noUsage, type Usage } from "../../services/Task.ts"
 import { count, dollars, duration, shortCommit } from "./figures.ts"
-import { hanging, indented, type Line, line, type Span, span } from "./Line.ts"
+import { blank, hanging, indented, type Line, line, type Span, span } from "./Line.ts"
 import { pauseRemedy } from "./pauseRemedy.ts"
 import { safeLine, safeLines } from "./safeText.ts"
 import { tellToolFinished, underTool } from "./tellTool.ts"
+import { tellWords } from "./tellWords.ts"
 import { toolTitle } from "./toolTitle.ts"
 
 /** What must be remembered of the events before to tell the next one. */
@@ -42,9 +43,6 @@ const quiet = (text: string): Span => span(text, "quiet")
 
 const note = (text: string): Line => line(quiet(text))
 
-const said = (by: string, text: string): ReadonlyArray<Line> =>
-  safeLines(text.trim()).map((each, index) => hanging(2, line(span(index === 0 ? `${by} ` : "  ", "accent"), each)))
-
 const runReasons: Readonly<Record<string, string>> = {
   recovery: "the server stopped in the middle of it",
   shutdown: "the server was stopped",
@@ -63,7 +61,8 @@ const question = (event: Extract<TaskEvent, { readonly type: "question.opened" }
   ...indented(2, [
     ...(event.detail === "" ? [] : safeLines(event.detail).map((text) => line(text))),
     ...event.choices.map((choice) => line(quiet("- "), safeLine(choice))),
-    note(`until ${event.expiresAt}, then: ${answerText(event.default)}`)
+    note(`until ${event.expiresAt}, then: ${answerText(event.default)}`),
+    note(`answer it with POST /api/v1/questions/${event.questionId}/answer, revision ${event.revision}`)
   ])
 ]
 
@@ -71,7 +70,11 @@ const question = (event: Extract<TaskEvent, { readonly type: "question.opened" }
 const message = (event: Extract<TaskEvent, { readonly type: "message.added" }>): ReadonlyArray<Line> =>
   event.role === "user"
     ? []
-    : event.content.flatMap((block) => (block.type === "text" && block.text.trim() !== "" ? said("●", block.text) : []))
+    : event.content.flatMap((block) =>
+        block.type === "text" && block.text.trim() !== ""
+          ? [blank, ...tellWords("●", safeLines(block.text.trim()))]
+          : []
+      )
 
 const closing = (story: Story, at: string): string => {
   const tokens =
@@ -103,9 +106,9 @@ const linesOf = (story: Story, { at, event }: Happened): ReadonlyArray<Line> => 
     case "message.added":
       return message(event)
     case "message.queued":
-      return said(">", event.text)
+      return tellWords(">", safeLines(event.text.trim()))
     case "tool.started":
-      return indented(2, [line(span(toolTitle(event.tool, event.input), "accent"))])
+      return indented(2, [hanging(2, line(span(toolTitle(event.tool, event.input), "accent")))])
     case "tool.finished": {
       const started = story.tools.get(event.toolCallId)
       const lines = tellToolFinished(event, started)

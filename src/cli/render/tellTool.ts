@@ -7,9 +7,9 @@ import { safeLines } from "./safeText.ts"
 
 type ToolFinished = Extract<TaskEvent, { readonly type: "tool.finished" }>
 
-/** Lines of output that are shown of a command that worked, and of one that did not. */
-const shownLines = 6
-const shownLinesOfFailure = 14
+/** Lines that are shown of an output: of a command that worked its end says enough, of another one both ends. */
+const ofSuccess = { head: 0, tail: 6 }
+const ofFailure = { head: 8, tail: 6 }
 /** Lines that are shown of each side of an edit. */
 const editedLines = 8
 
@@ -36,14 +36,23 @@ const edit = (input: unknown): ReadonlyArray<Line> => [
   ...side(input, "new_text", "+", "good")
 ]
 
-/** The last lines: that is where commands say how it went. */
-const tailOf = (output: ToolFinished["output"], most: number): ReadonlyArray<Line> => {
-  const lines = withoutBlankEnds(safeLines(output.tail === "" ? output.head : output.tail))
-  const shown = lines.slice(-most)
-  const isCut = shown.length < lines.length || output.tail !== ""
+/** Told again in the verdict. */
+const exitNote = /^\[exit code \d+\]$/
+
+const linesOf = (text: string): ReadonlyArray<string> =>
+  withoutBlankEnds(safeLines(text).filter((each) => !exitNote.test(each)))
+
+const quiet = (text: string): Line => codeLine(span(text, "quiet"))
+
+const endsOf = (output: ToolFinished["output"], most: typeof ofSuccess): ReadonlyArray<Line> => {
+  const head = linesOf(output.head)
+  const tail = linesOf(output.tail)
+  const whole = [...head, ...tail]
+  if (output.tail === "" && whole.length <= most.head + most.tail) return whole.map(quiet)
   return [
-    ...(isCut ? [line(span(`… ${bytes(output.bytes)} in all`, "quiet"))] : []),
-    ...shown.map((text) => codeLine(span(text, "quiet")))
+    ...head.slice(0, most.head).map(quiet),
+    line(span(`… ${bytes(output.bytes)} in all`, "quiet")),
+    ...whole.slice(-most.tail).map(quiet)
   ]
 }
 
@@ -58,12 +67,11 @@ export const tellToolFinished = (
   event: ToolFinished,
   started: { readonly tool: string; readonly input: unknown } | undefined
 ): ReadonlyArray<Line> => {
-  if (event.isError && event.exitCode === undefined)
-    return [...tailOf(event.output, shownLinesOfFailure), verdict(event)]
+  if (event.isError && event.exitCode === undefined) return [...endsOf(event.output, ofFailure), verdict(event)]
   if (started?.tool === "edit_file") return edit(started.input)
   if (started !== undefined && quietTools.has(started.tool)) return []
   const failed = event.isError || (event.exitCode ?? 0) !== 0
-  return [...tailOf(event.output, failed ? shownLinesOfFailure : shownLines), verdict(event)]
+  return [...endsOf(event.output, failed ? ofFailure : ofSuccess), verdict(event)]
 }
 
 export const underTool = (lines: ReadonlyArray<Line>): ReadonlyArray<Line> => indented(4, lines)

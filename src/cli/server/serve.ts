@@ -25,7 +25,8 @@ export class ShutdownIncomplete extends Schema.TaggedError<ShutdownIncomplete>()
   }
 }
 
-const sentence = ({ check, detail, remedy }: Finding) => `${check}: ${detail}${remedy === null ? "" : ` ${remedy}`}`
+const sentence = ({ check, detail, remedy }: Finding) =>
+  `${check}: ${detail.replace(/\.$/, "")}.${remedy === null ? "" : ` ${remedy}`}`
 
 /** The start-up checks: what they find is logged, or fatal with ERRAND_STRICT=true. */
 const check = Effect.gen(function* () {
