@@ -9,10 +9,12 @@
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { Cause, Context, Effect, Exit, FiberRef, Layer, Queue, Schedule } from "effect"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Cause, Context, Effect, Exit, FiberId, Layer, Option } from "effect"
 import { StorageFull, Transaction } from "../services/Transaction.ts"
 import { isBusy, isFull } from "./sqlite/failures.ts"
-import { type FinishedJob, makeJob, OpenTransaction, type TransactionJob } from "./sqlite/TransactionJob.ts"
+import { makeGathering } from "./sqlite/gathering.ts"
+import { type FinishedJob, openHere, OpenTransaction, type TransactionJob, withJob } from "./sqlite/TransactionJob.ts"
 
 /** Bounds how long one commit keeps the event loop: at 0.3 ms each, 10 ms. */
 const largestBatch = 32
@@ -20,18 +22,15 @@ const largestBatch = 32
 const execute = (connection: Connection, statement: string) => connection.execute(statement, [], undefined)
 
 /** Another process may hold the lock, as a command or a backup does: it is waited for, ten seconds in all. */
-const begin = (connection: Connection) =>
-  Effect.retry(execute(connection, "BEGIN IMMEDIATE"), {
-    while: isBusy,
-    schedule: Schedule.spaced("20 millis"),
-    times: 36
-  })
-
-/** The rest of this turn of the event loop: whoever is about to write joins. */
-const nextTurn = Effect.async<void>((resume) => {
-  const handle = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(handle))
-})
+const begin = (connection: Connection, attempts = 36): Effect.Effect<void, SqlError> =>
+  Effect.catchAll(execute(connection, "BEGIN IMMEDIATE"), (error) =>
+    isBusy(error) && attempts > 0
+      ? Effect.delay(
+          Effect.suspend(() => begin(connection, attempts - 1)),
+          "20 millis"
+        )
+      : error
+  )
 
 /** Undoes what a failed part of the transaction wrote; without space there may be no transaction left to go on with. */
 const inSavepoint = <A extends { readonly exit: Exit.Exit<unknown, unknown> }, R>(
@@ -64,21 +63,21 @@ const join = <A, E, R>(open: typeof OpenTransaction.Service, effect: Effect.Effe
     )
   })
 
-/** Runs what still waits and commits what succeeds of it; what fails by itself gets its failure at once. */
+/** Runs what still waits, and commits what succeeds of it. */
 const commit = (connection: Connection, jobs: ReadonlyArray<TransactionJob>) =>
   Effect.gen(function* () {
     yield* begin(connection)
-    const stored: Array<FinishedJob> = []
+    const finished: Array<FinishedJob> = []
     for (const job of jobs) {
       if (job.state !== "waiting") continue
       job.state = "begun"
-      const finished = yield* inSavepoint(connection, job.work(connection))
-      if (finished.full) return yield* new StorageFull()
-      if (Exit.isSuccess(finished.exit)) stored.push(finished)
-      else yield* finished.settle
+      const work = job.work(connection)
+      const end = yield* jobs.length === 1 ? work : inSavepoint(connection, work)
+      if (end.full) return yield* new StorageFull()
+      finished.push(end)
     }
-    yield* execute(connection, "COMMIT")
-    return stored
+    yield* execute(connection, finished.some(({ exit }) => Exit.isSuccess(exit)) ? "COMMIT" : "ROLLBACK")
+    return finished
   }).pipe(
     Effect.catchTag("SqlError", (error) => (isFull(Cause.fail(error)) ? new StorageFull() : Effect.die(error))),
     Effect.onError(() => Effect.ignore(execute(connection, "ROLLBACK")))
@@ -92,73 +91,70 @@ const drop = (job: TransactionJob, cause: Cause.Cause<StorageFull>) =>
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient
-  const queue = yield* Queue.unbounded<TransactionJob>()
+  const gathering = makeGathering<TransactionJob>(largestBatch)
 
   /** When the storage fails, whatever had begun fails with it; the others have not had their turn yet. */
-  const settleBatch = (jobs: ReadonlyArray<TransactionJob>) =>
+  const settle = (jobs: ReadonlyArray<TransactionJob>) =>
     Effect.scoped(Effect.flatMap(Effect.orDie(sql.reserve), (connection) => commit(connection, jobs))).pipe(
       Effect.matchCauseEffect({
         onFailure: (cause) => {
           const begun = jobs.filter((job) => job.state === "begun")
           return Effect.forEach(begun.length > 0 ? begun : jobs, (job) => drop(job, cause), { discard: true })
         },
-        onSuccess: (stored) =>
-          Effect.zipRight(
-            Effect.forEach(stored, (job) => job.announce, { discard: true }),
-            Effect.forEach(stored, (job) => job.settle, { discard: true })
-          )
+        onSuccess: Effect.fnUntraced(function* (finished) {
+          for (const job of finished) yield* job.announce
+          for (const job of finished) yield* job.settle
+        })
       })
     )
 
-  const nextBatch = Effect.uninterruptibleMask((restore) =>
+  const writeForEver = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const first = yield* restore(Queue.take(queue))
-      yield* nextTurn
-      let jobs: ReadonlyArray<TransactionJob> = [first, ...(yield* Queue.takeUpTo(queue, largestBatch - 1))]
-      while (jobs.length > 0) {
-        yield* settleBatch(jobs)
-        jobs = jobs.filter((job) => job.state === "waiting")
+      while (true) {
+        let jobs = yield* restore(gathering.take)
+        while (jobs.length > 0) {
+          yield* settle(jobs)
+          jobs = jobs.filter((job) => job.state === "waiting")
+        }
       }
     })
   )
-  const writer = yield* Effect.forkScoped(
-    nextBatch.pipe(Effect.forever, Effect.withMaxOpsBeforeYield(Number.MAX_SAFE_INTEGER))
-  )
+  // Before the fork, so that it runs when the writer has ended.
   yield* Effect.addFinalizer(() =>
-    Queue.takeAll(queue).pipe(
-      Effect.flatMap(Effect.forEach((job) => drop(job, Cause.interrupt(writer.id())), { discard: true })),
-      Effect.zipRight(Queue.shutdown(queue))
+    Effect.flatMap(
+      gathering.close,
+      Effect.forEach((job) => drop(job, Cause.interrupt(FiberId.none)), { discard: true })
     )
   )
+  const writer = yield* Effect.forkScoped(Effect.withMaxOpsBeforeYield(writeForEver, Number.MAX_SAFE_INTEGER))
 
-  const submit = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-    const { job, result } = yield* makeJob(effect)
-    /** Of a caller who was interrupted: what has not begun never will, what has begun is seen to its end. */
-    const leave = Effect.suspend(() => {
-      if (job.state === "begun") return Effect.exit(result)
-      job.state = "dropped"
-      return Effect.void
+  const submit = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageFull, R> =>
+    withJob(effect, (job, result) => {
+      if (!gathering.offer(job)) return Effect.interrupt
+      // What has not begun never will, what has begun is seen to its end.
+      return Effect.onInterrupt(result, () => {
+        if (job.state === "begun") return Effect.exit(result)
+        job.state = "dropped"
+        return Effect.void
+      })
     })
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.zipRight(
-        Queue.offer(queue, job),
-        Effect.onInterrupt(restore(result), () => leave)
-      )
-    )
-  })
 
   return Transaction.of({
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.withFiberRuntime<A, E | StorageFull, R>((fiber) => {
-        const open = Context.getOption(fiber.getFiberRef(FiberRef.currentContext), OpenTransaction)
-        if (open._tag === "Some" && open.value.active) return join(open.value, effect)
+        const open = Context.getOption(fiber.currentContext, OpenTransaction)
+        if (Option.isSome(open) && open.value.active) return join(open.value, effect)
         return fiber.id() === writer.id()
           ? Effect.dieMessage("What follows a commit must not wait for another transaction: fork it.")
           : submit(effect)
       }),
     afterCommit: (effect) =>
-      Effect.flatMap(Effect.serviceOption(OpenTransaction), (open) =>
-        open._tag === "Some" && open.value.active ? Effect.sync(() => void open.value.afterCommit.push(effect)) : effect
+      Effect.flatMap(
+        openHere,
+        Option.match({
+          onSome: (open) => Effect.sync(() => void open.afterCommit.push(effect)),
+          onNone: () => effect
+        })
       )
   })
 })

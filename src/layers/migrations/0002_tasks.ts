@@ -1,7 +1,9 @@
 /**
  * Tasks, everything that belongs to one, and the log of every stream.
  *
- * Times are text, RFC 3339 in UTC with milliseconds; lists and model content are JSON.
+ * Times are text, RFC 3339 in UTC with milliseconds; lists and model content are JSON. What a task grows by at every
+ * step is stored under the task's id and a position in it (WITHOUT ROWID): each commit writes every page that it
+ * touched, and so touches one for each table, where an index would make it two.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect } from "effect"
@@ -23,8 +25,6 @@ const tables = [
     queued_reason TEXT NOT NULL,
     start_at TEXT,
     expires_at TEXT,
-    lease_holder TEXT,
-    lease_expires_at TEXT,
     run_number INTEGER NOT NULL,
     run_started_at TEXT,
     recoveries INTEGER NOT NULL,
@@ -77,25 +77,25 @@ const tables = [
   ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE messages (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
     task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
     role TEXT NOT NULL,
     starts_over INTEGER NOT NULL,
     created_at TEXT NOT NULL,
-    content TEXT NOT NULL
-  ) STRICT`,
-  "CREATE INDEX messages_by_task ON messages (task_id)",
+    content TEXT NOT NULL,
+    PRIMARY KEY (task_id, position)
+  ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE pending_messages (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
     task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
     mode TEXT NOT NULL,
     content TEXT NOT NULL,
-    created_at TEXT NOT NULL
-  ) STRICT`,
-  "CREATE INDEX pending_messages_by_task ON pending_messages (task_id)",
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (task_id, position)
+  ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE tool_calls (
     position INTEGER PRIMARY KEY,
@@ -113,19 +113,18 @@ const tables = [
     output TEXT,
     UNIQUE (task_id, id)
   ) STRICT`,
-  "CREATE INDEX tool_calls_by_task ON tool_calls (task_id)",
 
   `CREATE TABLE checkpoints (
-    position INTEGER PRIMARY KEY,
     task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
     commit_id TEXT NOT NULL,
     run INTEGER NOT NULL,
     files INTEGER NOT NULL,
     additions INTEGER NOT NULL,
     deletions INTEGER NOT NULL,
-    created_at TEXT NOT NULL
-  ) STRICT`,
-  "CREATE INDEX checkpoints_by_task ON checkpoints (task_id)",
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (task_id, position)
+  ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE questions (
     position INTEGER PRIMARY KEY,
@@ -171,7 +170,7 @@ const tables = [
     start INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (task_id, start)
-  ) STRICT`,
+  ) STRICT, WITHOUT ROWID`,
 
   `CREATE TABLE streams (
     name TEXT PRIMARY KEY NOT NULL,
@@ -201,10 +200,9 @@ const tables = [
   // Texts wait here to be indexed together: alone, each costs five times as much.
   `CREATE TABLE search_backlog (
     position INTEGER PRIMARY KEY,
-    task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    task_id TEXT NOT NULL,
     text TEXT NOT NULL
   ) STRICT`,
-  "CREATE INDEX search_backlog_by_task ON search_backlog (task_id)",
 
   "INSERT INTO meta (key, value) VALUES ('epoch', lower(hex(randomblob(16))))"
 ]

@@ -6,7 +6,7 @@
  */
 import { TransactionConnection } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { type Cause, Context, Deferred, Effect, Exit, type FiberRefs } from "effect"
+import { type Cause, Context, Deferred, Effect, Exit, FiberRef, FiberRefs, Option } from "effect"
 import type { StorageFull } from "../../services/Transaction.ts"
 import { isFull } from "./failures.ts"
 
@@ -23,6 +23,11 @@ export class OpenTransaction extends Context.Tag("errand/layers/sqlite/OpenTrans
   }
 >() {}
 
+export const openHere: Effect.Effect<Option.Option<typeof OpenTransaction.Service>> = Effect.map(
+  Effect.serviceOption(OpenTransaction),
+  Option.filter((open) => open.active)
+)
+
 export interface TransactionJob {
   state: "waiting" | "begun" | "dropped"
   /** Runs as its caller. */
@@ -34,17 +39,17 @@ export interface TransactionJob {
 export interface FinishedJob {
   readonly exit: Exit.Exit<unknown, unknown>
   readonly full: boolean
-  /** Runs, as its caller, what was left for after the commit. */
+  /** Runs, as its caller, what a success left for after the commit. */
   readonly announce: Effect.Effect<void>
   /** Gives the caller the exit. */
   readonly settle: Effect.Effect<void>
 }
 
-/** With all that another fiber had set: context, clock, log annotations, spans; and without pausing for other fibers. */
-const asCaller = <A, E>(refs: FiberRefs.FiberRefs, effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+/** With all that another fiber had set: context, clock, log annotations, spans. */
+const withRefs = <A, E>(refs: FiberRefs.FiberRefs, effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
   Effect.flatMap(Effect.getFiberRefs, (own) =>
     Effect.updateFiberRefs(() => refs).pipe(
-      Effect.zipRight(Effect.exit(Effect.withMaxOpsBeforeYield(effect, Number.MAX_SAFE_INTEGER))),
+      Effect.zipRight(Effect.exit(effect)),
       Effect.zipLeft(Effect.updateFiberRefs(() => own))
     )
   )
@@ -56,27 +61,36 @@ const announceAll = (hooks: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<v
     { discard: true }
   )
 
-export const makeJob = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const context = yield* Effect.context<R>()
-  const refs = yield* Effect.getFiberRefs
-  const done = yield* Deferred.make<A, E | StorageFull>()
-  const job: TransactionJob = {
-    state: "waiting",
-    work: Effect.fnUntraced(function* (connection) {
-      const open = OpenTransaction.of({ connection, afterCommit: [], active: true, full: false })
-      const inside = Context.add(context, OpenTransaction, open).pipe(
-        Context.add(TransactionConnection, [connection, 0])
-      )
-      const exit = yield* asCaller(refs, Effect.provide(effect, inside))
-      open.active = false
-      return {
-        exit,
-        full: open.full || (Exit.isFailure(exit) && isFull(exit.cause)),
-        announce: Effect.asVoid(asCaller(refs, announceAll(open.afterCommit))),
-        settle: Deferred.done(done, exit)
+/** `run` hands the job over and waits for its result, with all that the calling fiber has set. */
+export const withJob = <A, E, R, B, E1>(
+  effect: Effect.Effect<A, E, R>,
+  run: (job: TransactionJob, result: Effect.Effect<A, E | StorageFull>) => Effect.Effect<B, E1>
+): Effect.Effect<B, E1, R> =>
+  Effect.contextWithEffect((context: Context.Context<R>) =>
+    Effect.withFiberRuntime((fiber) => {
+      const done = Deferred.unsafeMake<A, E | StorageFull>(fiber.id())
+      // In one go: no other fiber may come between and see what is not committed.
+      const refs = FiberRefs.updateAs(fiber.getFiberRefs(), {
+        fiberId: fiber.id(),
+        fiberRef: FiberRef.currentMaxOpsBeforeYield,
+        value: Number.MAX_SAFE_INTEGER
+      })
+      const work = (connection: Connection) => {
+        const open = OpenTransaction.of({ connection, afterCommit: [], active: true, full: false })
+        const inside = Context.add(context, OpenTransaction, open).pipe(
+          Context.add(TransactionConnection, [connection, 0])
+        )
+        return Effect.map(withRefs(refs, Effect.provide(effect, inside)), (exit): FinishedJob => {
+          open.active = false
+          const silent = Exit.isFailure(exit) || open.afterCommit.length === 0
+          return {
+            exit,
+            full: open.full || (Exit.isFailure(exit) && isFull(exit.cause)),
+            announce: silent ? Effect.void : Effect.asVoid(withRefs(refs, announceAll(open.afterCommit))),
+            settle: Deferred.done(done, exit)
+          }
+        })
       }
-    }),
-    fail: (cause) => Deferred.failCause(done, cause)
-  }
-  return { job, result: Deferred.await(done) }
-})
+      return run({ state: "waiting", work, fail: (cause) => Deferred.failCause(done, cause) }, Deferred.await(done))
+    })
+  )

@@ -10,9 +10,5 @@ export class DamagedRow extends Data.Error<{ readonly table: string; readonly ca
   }
 }
 
-export const decodeRows = <Row, A>(
-  table: string,
-  rows: ReadonlyArray<Row>,
-  decode: (row: Row) => A
-): Effect.Effect<ReadonlyArray<A>> =>
-  Effect.orDie(Effect.try({ try: () => rows.map(decode), catch: (cause) => new DamagedRow({ table, cause }) }))
+export const decoding = <A>(table: string, decode: () => A): Effect.Effect<A> =>
+  Effect.orDie(Effect.try({ try: decode, catch: (cause) => new DamagedRow({ table, cause }) }))
