@@ -1,0 +1,88 @@
+/** What TaskRepoMemory keeps. Everything is immutable: a transaction that fails leaves the state before it. */
+import { HashMap } from "effect"
+import type { TaskId } from "../../../services/Ids.ts"
+import type { Message, PendingMessage } from "../../../services/Message.ts"
+import type { Task, Timestamp, Usage } from "../../../services/Task.ts"
+import type { Checkpoint, Question, Run, ToolCall } from "../../../services/TaskRepo.ts"
+import { wordsOf } from "../phrases.ts"
+import type { Traces } from "../TaskStorage.ts"
+
+/** Everything about one task. */
+export interface TaskRecord {
+  readonly task: Task
+  readonly runs: ReadonlyArray<Run>
+  readonly messages: ReadonlyArray<{ readonly message: Message; readonly startsOver: boolean }>
+  readonly pending: ReadonlyArray<PendingMessage>
+  readonly toolCalls: ReadonlyArray<ToolCall>
+  readonly checkpoints: ReadonlyArray<Checkpoint>
+  readonly log: string
+  /** As `spell` gives them. */
+  readonly searchable: ReadonlyArray<string>
+}
+
+/** One counted answer of the model. It outlives its task. */
+export interface Cost {
+  readonly owner: Task["owner"]
+  readonly repository: string
+  readonly at: Timestamp
+  readonly usage: Usage
+}
+
+export interface TaskState {
+  readonly records: HashMap.HashMap<TaskId, TaskRecord>
+  readonly questions: ReadonlyArray<{ readonly position: number; readonly question: Question }>
+  /** By task and response. */
+  readonly costs: HashMap.HashMap<string, Cost>
+}
+
+export const empty: TaskState = { records: HashMap.empty(), questions: [], costs: HashMap.empty() }
+
+/** Words in a row, without the differences that search does not see. */
+export const spell = (words: ReadonlyArray<string>): string =>
+  ` ${words.join(" ").normalize("NFD").replaceAll(/\p{M}/gu, "").toLowerCase()}`
+
+const spellAll = (texts: ReadonlyArray<string>) => texts.map((text) => spell(wordsOf(text)))
+
+export const insertTask =
+  (task: Task, traces: Traces) =>
+  (state: TaskState): TaskState => ({
+    ...state,
+    records: HashMap.set(state.records, task.id, {
+      task,
+      runs: [],
+      messages: [],
+      pending: [],
+      toolCalls: [],
+      checkpoints: [],
+      log: traces.log,
+      searchable: spellAll(traces.searchable)
+    })
+  })
+
+export const updateRecord =
+  (id: TaskId, update: (record: TaskRecord) => TaskRecord) =>
+  (state: TaskState): TaskState => ({ ...state, records: HashMap.modify(state.records, id, update) })
+
+export const updateTask = (task: Task, traces: Traces) =>
+  updateRecord(task.id, (record) => ({
+    ...record,
+    task,
+    log: record.log + traces.log,
+    searchable: [...record.searchable, ...spellAll(traces.searchable)]
+  }))
+
+export const endRun = (task: Task, at: Timestamp) =>
+  updateRecord(task.id, (record) => ({
+    ...record,
+    runs: record.runs.map((run) =>
+      run.number === task.runNumber ? { ...run, endedAt: at, outcome: task.status } : run
+    )
+  }))
+
+export const eraseTask =
+  (id: TaskId) =>
+  (state: TaskState): TaskState => ({
+    ...state,
+    records: HashMap.remove(state.records, id),
+    questions: state.questions.filter(({ question }) => question.taskId !== id)
+  })

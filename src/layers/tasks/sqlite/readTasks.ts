@@ -1,0 +1,72 @@
+/** Tasks and costs, read from SQLite. */
+import { SqlClient } from "@effect/sql/SqlClient"
+import { Effect, Option } from "effect"
+import type { TaskId, UserId } from "../../../services/Ids.ts"
+import { addUsage, noUsage, type Usage } from "../../../services/Task.ts"
+import { type PageRequest, type SpendFilter, type TaskFilter, TaskNotFound } from "../../../services/TaskRepo.ts"
+import type { TaskStatus } from "../../../services/TaskStatus.ts"
+import { decoding } from "../../sqlite/rows.ts"
+import { keyOf, toPage } from "../pages.ts"
+import { fromRow, type TaskRow } from "./taskRow.ts"
+import type { TaskSearch } from "./taskSearch.ts"
+
+/** The place of a task in a list: newest first, and the younger id first of those of one millisecond. */
+const placeOf = (row: TaskRow): string => `${row.created_at} ${row.id}`
+
+export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
+  const sql = yield* SqlClient
+
+  const one = Effect.fnUntraced(function* (id: TaskId, rows: ReadonlyArray<TaskRow>) {
+    const [row] = rows
+    return row === undefined ? yield* new TaskNotFound({ id }) : yield* decoding("tasks", () => fromRow(row))
+  })
+
+  const get = Effect.fn("TaskRepo.get")(function* (id: TaskId) {
+    return yield* one(id, yield* Effect.orDie(sql<TaskRow>`SELECT * FROM tasks WHERE id = ${id}`))
+  })
+
+  const getOwned = Effect.fn("TaskRepo.getOwned")(function* (owner: UserId, id: TaskId) {
+    const rows = sql<TaskRow>`SELECT * FROM tasks WHERE id = ${id} AND owner = ${owner}`
+    return yield* one(id, yield* Effect.orDie(rows))
+  })
+
+  const list = Effect.fn("TaskRepo.list")(function* (filter: TaskFilter, page: PageRequest) {
+    const [createdAt = "", id = ""] = Option.match(keyOf(page), {
+      onNone: () => ["9999", ""],
+      onSome: (key) => key.split(" ")
+    })
+    const conditions = [
+      sql`owner = ${filter.owner}`,
+      sql`(created_at, id) < (${createdAt}, ${id})`,
+      ...(filter.status === undefined ? [] : [sql`status IN ${sql.in(filter.status)}`]),
+      ...(filter.repository === undefined ? [] : [sql`repository_url = ${filter.repository}`]),
+      ...(filter.tag === undefined ? [] : [sql`EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ${filter.tag})`]),
+      ...(filter.q === undefined ? [] : yield* search.conditions(filter.q))
+    ]
+    const rows = yield* sql<TaskRow>`
+      SELECT * FROM tasks WHERE ${sql.and(conditions)} ORDER BY created_at DESC, id DESC LIMIT ${page.limit + 1}`
+    return yield* decoding("tasks", () => toPage(rows, page, placeOf, fromRow))
+  }, Effect.orDie)
+
+  const withStatus = Effect.fn("TaskRepo.withStatus")(function* (statuses: ReadonlyArray<TaskStatus>) {
+    const rows = yield* sql<TaskRow>`SELECT * FROM tasks WHERE status IN ${sql.in(statuses)} ORDER BY created_at, id`
+    return yield* decoding("tasks", () => rows.map(fromRow))
+  }, Effect.orDie)
+
+  const spent = Effect.fn("TaskRepo.spent")(function* (filter: SpendFilter) {
+    const conditions = [
+      sql`owner = ${filter.owner}`,
+      sql`at >= ${filter.since}`,
+      ...(filter.repository === undefined ? [] : [sql`repository_url = ${filter.repository}`])
+    ]
+    const rows = yield* sql<Usage>`
+      SELECT coalesce(sum(input_tokens), 0) AS inputTokens, coalesce(sum(output_tokens), 0) AS outputTokens,
+        coalesce(sum(cache_read_tokens), 0) AS cacheReadTokens,
+        coalesce(sum(cache_write_tokens), 0) AS cacheWriteTokens, coalesce(sum(cost_usd), 0) AS costUsd
+      FROM usage WHERE ${sql.and(conditions)}`
+    // The sum of a billion floats has tails of its own; adding rounds them away.
+    return addUsage(noUsage, rows[0] ?? noUsage)
+  }, Effect.orDie)
+
+  return { get, getOwned, list, withStatus, spent }
+})
