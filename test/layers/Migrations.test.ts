@@ -1,0 +1,105 @@
+import { FileSystem } from "@effect/platform"
+import { NodeFileSystem } from "@effect/platform-node"
+import { SqlClient } from "@effect/sql/SqlClient"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Layer } from "effect"
+import { migrations } from "../../src/layers/migrations/all.ts"
+import * as Sqlite from "../../src/layers/Sqlite.ts"
+import { executeIn } from "../support/otherConnection.ts"
+
+const newFile = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  return `${yield* files.makeTempDirectoryScoped({ prefix: "errand-" })}/errand.db`
+}).pipe(Effect.provide(NodeFileSystem.layer))
+
+/** Opens the database of a file for one query. */
+const query = (file: string, text: string) =>
+  Effect.flatMap(SqlClient, (sql) => sql.unsafe(text)).pipe(Effect.provide(Sqlite.layerFile(file)))
+
+const values = (rows: ReadonlyArray<object>) => rows.map((row): unknown => Object.values(row)[0])
+
+const refusalOf = <A, E>(layer: Layer.Layer<A, E>) => Effect.flip(Effect.provide(Effect.void, layer))
+
+describe("migrations", () => {
+  it("have keys that the migrator does not skip, numbered without gaps", () => {
+    const keys = Object.keys(migrations)
+    keys.forEach((key, index) => assert.match(key, new RegExp(`^${`${index + 1}`.padStart(4, "0")}_[a-z_]+$`)))
+    assert.strictEqual(Sqlite.knownSchema, keys.length)
+  })
+
+  it.scoped("make the tables that users may query", () =>
+    Effect.gen(function* () {
+      const tables = yield* query(yield* newFile, "SELECT name FROM sqlite_schema WHERE type = 'table'")
+      const promised = ["users", "tasks", "runs", "messages", "tool_calls", "events", "questions", "devices", "usage"]
+      assert.includeMembers(values(tables), promised)
+    })
+  )
+
+  it.scoped("are applied once, and keep what is stored", () =>
+    Effect.gen(function* () {
+      const file = yield* newFile
+      const epoch = yield* query(file, "SELECT value FROM meta WHERE key = 'epoch'")
+      assert.match(String(values(epoch)[0]), /^[0-9a-f]{32}$/)
+      assert.deepStrictEqual(yield* query(file, "SELECT value FROM meta WHERE key = 'epoch'"), epoch)
+      const applied = yield* query(file, "SELECT migration_id FROM effect_sql_migrations ORDER BY migration_id")
+      assert.deepStrictEqual(
+        values(applied),
+        Object.keys(migrations).map((_, index) => index + 1)
+      )
+    })
+  )
+
+  it.scoped("are all undone when one of them fails, and the file can be used again", () =>
+    Effect.gen(function* () {
+      const file = yield* newFile
+      yield* executeIn(file, "CREATE TABLE tasks (in_the_way INTEGER)")
+      const refusal = yield* refusalOf(Sqlite.layerFile(file))
+      assert.strictEqual(refusal._tag, "DatabaseUnusable")
+      assert.include(refusal.message, "table tasks already exists")
+      yield* executeIn(file, "DROP TABLE tasks")
+      assert.deepStrictEqual(values(yield* query(file, "SELECT count(*) FROM tasks")), [0])
+    })
+  )
+})
+
+describe("Sqlite", () => {
+  it.scoped("refuses a database with a schema newer than it knows, and leaves it alone", () =>
+    Effect.gen(function* () {
+      const file = yield* newFile
+      yield* query(file, "SELECT 1")
+      yield* executeIn(file, "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (999, 'from_the_future')")
+      const refusal = yield* refusalOf(Sqlite.layerFile(file))
+      assert.deepInclude(refusal, { _tag: "DatabaseTooNew", file, found: 999, known: Sqlite.knownSchema })
+      assert.include(refusal.message, "schema 999")
+    })
+  )
+
+  it.scoped("says what is wrong with a file that is no database, or can't be made", () =>
+    Effect.gen(function* () {
+      const file = yield* newFile
+      const files = yield* FileSystem.FileSystem
+      yield* files.writeFileString(file, "not a database, but long enough to be read as one ".repeat(100))
+      assert.include((yield* refusalOf(Sqlite.layerFile(file))).message, "file is not a database")
+      assert.strictEqual((yield* refusalOf(Sqlite.layerFile(`${file}/no/such/directory`)))._tag, "DatabaseUnusable")
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.effect("sets what every connection needs", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const settings = yield* Effect.forEach(["synchronous", "foreign_keys", "busy_timeout", "temp_store"], (name) =>
+        sql.unsafe(`PRAGMA ${name}`)
+      )
+      assert.deepStrictEqual(
+        settings.map((rows) => values(rows)[0]),
+        [1, 1, 250, 2]
+      )
+    }).pipe(Effect.provide(Sqlite.layerMemory))
+  )
+
+  it.scoped("keeps its log beside the file (WAL)", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(values(yield* query(yield* newFile, "PRAGMA journal_mode")), ["wal"])
+    })
+  )
+})
