@@ -47,12 +47,11 @@ const quiet = (text: string): Line => codeLine(span(text, "quiet"))
 const endsOf = (output: ToolFinished["output"], most: typeof ofSuccess): ReadonlyArray<Line> => {
   const head = linesOf(output.head)
   const tail = linesOf(output.tail)
-  const whole = [...head, ...tail]
-  if (output.tail === "" && whole.length <= most.head + most.tail) return whole.map(quiet)
+  if (output.tail === "" && head.length <= most.head + most.tail) return head.map(quiet)
   return [
     ...head.slice(0, most.head).map(quiet),
     line(span(`… ${bytes(output.bytes)} in all`, "quiet")),
-    ...whole.slice(-most.tail).map(quiet)
+    ...(output.tail === "" ? head : tail).slice(-most.tail).map(quiet)
   ]
 }
 
