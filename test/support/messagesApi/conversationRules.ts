@@ -7,14 +7,15 @@ export interface Turn {
 }
 
 /** The API takes neighbours of one role as one message. */
-export const turnsOf = (request: WireRequest): ReadonlyArray<Turn> =>
-  request.messages.reduce<ReadonlyArray<Turn>>((turns, message) => {
+export const turnsOf = (request: WireRequest): ReadonlyArray<Turn> => {
+  const turns: Array<{ readonly role: Turn["role"]; readonly content: Array<WireBlock> }> = []
+  for (const { content, role } of request.messages) {
     const last = turns.at(-1)
-    const content = blocksOf(message.content)
-    return last?.role === message.role
-      ? [...turns.slice(0, -1), { ...last, content: [...last.content, ...content] }]
-      : [...turns, { role: message.role, content }]
-  }, [])
+    if (last?.role === role) last.content.push(...blocksOf(content))
+    else turns.push({ role, content: [...blocksOf(content)] })
+  }
+  return turns
+}
 
 type Rule = (request: WireRequest, turns: ReadonlyArray<Turn>) => string | undefined
 
