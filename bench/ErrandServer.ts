@@ -25,6 +25,8 @@ interface TaskView {
   readonly branch: string
 }
 
+const taskLabel = (id: string) => `errand.task=${id}`
+
 const program = fileURLToPath(new URL("../errand.mjs", import.meta.url))
 
 export const startErrand = async (modelUrl: string, remote: Remote): Promise<Side> => {
@@ -67,9 +69,11 @@ export const startErrand = async (modelUrl: string, remote: Remote): Promise<Sid
     return answer
   }
 
+  let labels: ReadonlyArray<string> = []
+
   const submit = async ({ prompt }: Job): Promise<TaskView> => {
     const task = await call<TaskView>("POST", "/tasks", { repository: { url: remote.url }, prompt })
-    ownContainers(`errand.task=${task.id}`)
+    ownContainers(taskLabel(task.id))
     return task
   }
 
@@ -91,8 +95,10 @@ export const startErrand = async (modelUrl: string, remote: Remote): Promise<Sid
     name: "errand",
     pid: child.pid ?? 0,
     startMs,
+    labels: () => labels,
     doTasks: async (jobs) => {
       const tasks = await Promise.all(jobs.map(submit))
+      labels = tasks.map(({ id }) => taskLabel(id))
       const received = await Promise.all(tasks.map(({ id }) => subscriber.follow(id)))
       return {
         received,

@@ -20,10 +20,15 @@ export const startLoop = async (modelUrl: string): Promise<Side> => {
     name: "loop",
     pid: child.pid ?? 0,
     startMs: now() - startedAt,
-    doTasks: async (tasks) => {
-      const order: LoopOrder = { prompts: tasks.map(({ prompt }) => prompt) }
+    labels: () => [label],
+    doTasks: async (tasks, seen) => {
+      const order: LoopOrder = { type: "do", prompts: tasks.map(({ prompt }) => prompt) }
       child.send(order)
       const { received } = await nextMessage<LoopNews, "done">(child, "done", settings.phaseMs)
+      await seen
+      const end: LoopOrder = { type: "close" }
+      child.send(end)
+      await nextMessage<LoopNews, "closed">(child, "closed", settings.phaseMs)
       // It keeps nothing that could be checked.
       return { received, check: () => Promise.resolve() }
     },

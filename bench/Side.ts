@@ -21,7 +21,9 @@ export interface Side {
   readonly pid: number
   /** Milliseconds from the start of the process until it answers. */
   readonly startMs: number
-  /** Does tasks at once. */
-  readonly doTasks: (jobs: ReadonlyArray<Job>) => Promise<Outcome>
+  /** Does tasks at once. `seen`: their containers have been looked at, and may be removed. */
+  readonly doTasks: (jobs: ReadonlyArray<Job>, seen: Promise<unknown>) => Promise<Outcome>
+  /** Labels (`name=value`) of the containers that it made last. */
+  readonly labels: () => ReadonlyArray<string>
   readonly stop: () => Promise<void>
 }

@@ -8,7 +8,7 @@
 import { availableParallelism, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import Docker from "dockerode"
-import { Effect, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { gitServer } from "../test/support/gitServer.ts"
 import { closeAll } from "./cleanup.ts"
 import { type Remote, startErrand } from "./ErrandServer.ts"
@@ -100,5 +100,6 @@ try {
   process.exitCode = 1
 } finally {
   await closeAll()
+  await Effect.runPromise(Scope.close(scope, Exit.void))
 }
 process.exit()

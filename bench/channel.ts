@@ -15,15 +15,14 @@ export type ModelNews =
   | { readonly type: "ended" }
   | { readonly type: "report"; readonly conversations: ReadonlyArray<Conversation> }
 
-/** To the plain loop: tasks to do at once. */
-export interface LoopOrder {
-  readonly prompts: ReadonlyArray<string>
-}
+/** To the plain loop: tasks to do at once, and that their containers may go. */
+export type LoopOrder = { readonly type: "do"; readonly prompts: ReadonlyArray<string> } | { readonly type: "close" }
 
 /** From the plain loop. `received`: when how much of the last answer's text had come, for each task. */
 export type LoopNews =
   | { readonly type: "ready" }
   | { readonly type: "done"; readonly received: ReadonlyArray<ReadonlyArray<Written>> }
+  | { readonly type: "closed" }
   | { readonly type: "failed"; readonly message: string }
 
 type OfType<News, Type> = Extract<News, { readonly type: Type }>

@@ -73,40 +73,42 @@ const perform = async (shell: ContainerShell, { json, name }: Call): Promise<str
   return `Wrote ${Buffer.byteLength(input.content)} bytes to ${input.path}.`
 }
 
+const open: Array<ContainerShell> = []
+
 const doTask = async (prompt: string): Promise<ReadonlyArray<Written>> => {
   const shell = await ContainerShell.open(image, label)
-  try {
-    const messages: Array<Anthropic.MessageParam> = [{ role: "user", content: prompt }]
-    const received: Array<Written> = []
-    for (;;) {
-      received.length = 0
-      const { calls, text } = await ask(messages, received)
-      if (calls.length === 0) return received
-      messages.push({
-        role: "assistant",
-        content: [
-          { type: "text", text },
-          ...calls.map(({ id, json, name }) => ({ type: "tool_use" as const, id, name, input: JSON.parse(json) }))
-        ]
-      })
-      const results: Array<Anthropic.ToolResultBlockParam> = []
-      for (const call of calls) {
-        results.push({ type: "tool_result", tool_use_id: call.id, content: await perform(shell, call) })
-      }
-      messages.push({ role: "user", content: results })
+  open.push(shell)
+  const messages: Array<Anthropic.MessageParam> = [{ role: "user", content: prompt }]
+  const received: Array<Written> = []
+  for (;;) {
+    received.length = 0
+    const { calls, text } = await ask(messages, received)
+    if (calls.length === 0) return received
+    messages.push({
+      role: "assistant",
+      content: [
+        { type: "text", text },
+        ...calls.map(({ id, json, name }) => ({ type: "tool_use" as const, id, name, input: JSON.parse(json) }))
+      ]
+    })
+    const results: Array<Anthropic.ToolResultBlockParam> = []
+    for (const call of calls) {
+      results.push({ type: "tool_result", tool_use_id: call.id, content: await perform(shell, call) })
     }
-  } finally {
-    await shell.close()
+    messages.push({ role: "user", content: results })
   }
+}
+
+const carryOut = async (order: LoopOrder): Promise<LoopNews> => {
+  if (order.type === "do") return { type: "done", received: await Promise.all(order.prompts.map(doTask)) }
+  await Promise.all(open.splice(0).map((shell) => shell.close()))
+  return { type: "closed" }
 }
 
 const tell = (news: LoopNews) => process.send?.(news)
 
-process.on("message", ({ prompts }: LoopOrder) => {
-  Promise.all(prompts.map(doTask)).then(
-    (received) => tell({ type: "done", received }),
-    (error: unknown) => tell({ type: "failed", message: String(error) })
-  )
+process.on("message", (order: LoopOrder) => {
+  carryOut(order).then(tell, (error: unknown) => tell({ type: "failed", message: String(error) }))
 })
 process.on("disconnect", () => process.exit(0))
 tell({ type: "ready" })

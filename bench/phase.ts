@@ -1,5 +1,6 @@
 /** One phase of a round: some tasks at once, from handing them over to their end, and what that took. */
 import { now } from "./clock.ts"
+import { containerCpuMs } from "./containers.ts"
 import { type Conversation, conversationMark, type Turn, type Written } from "./conversations.ts"
 import type { Model } from "./Model.ts"
 import { cpuMs, engineProcesses } from "./procfs.ts"
@@ -14,6 +15,8 @@ export interface Phase {
   /** Milliseconds of processor time from the first request to the last answer. */
   readonly cpuMs: number
   readonly engineCpuMs: number
+  /** Of the containers in all their life. */
+  readonly containerCpuMs: number
   readonly modelCpuMs: number
   /** The same of the side itself, from before the tasks were handed over until they were done. */
   readonly wholeCpuMs: number
@@ -37,13 +40,21 @@ export const runPhase = async (
   const { begun, ended, report } = model.expect({ expect: names, steps })
   const submittedAt = now()
   const before = used()
-  const [outcome, first, last] = await Promise.all([side.doTasks(jobs), begun.then(used), ended.then(used)])
+  const atEnd = ended.then(used)
+  const inContainers = atEnd.then(() => containerCpuMs(side.labels()))
+  const [outcome, first, last, containers] = await Promise.all([
+    side.doTasks(jobs, inContainers),
+    begun.then(used),
+    atEnd,
+    inContainers
+  ])
   const phase = {
     received: outcome.received,
     submittedAt,
     seconds: (now() - submittedAt) / 1000,
     cpuMs: last.own - first.own,
     engineCpuMs: engine.length === 0 ? Number.NaN : last.engine - first.engine,
+    containerCpuMs: containers,
     modelCpuMs: last.model - first.model,
     wholeCpuMs: cpuMs(side.pid) - before.own
   }

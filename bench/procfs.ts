@@ -4,8 +4,6 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 
 const tickMs = 1000 / Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }))
 
-const mebibyte = 1024 * 1024
-
 /** Milliseconds of processor time, user and system, of a process and of those of its children that have ended. */
 export const cpuMs = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
@@ -16,13 +14,13 @@ export const cpuMs = (pid: number): number => {
 
 const memoryMb = (pid: number, field: "VmRSS" | "VmHWM"): number => {
   const line = readFileSync(`/proc/${pid}/status`, "utf8").match(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m"))
-  return (Number(line?.[1]) * 1024) / mebibyte
+  return (Number(line?.[1]) * 1024) / 1e6
 }
 
-/** Resident memory now, in MiB. */
+/** Resident memory now, in millions of bytes. */
 export const residentMb = (pid: number): number => memoryMb(pid, "VmRSS")
 
-/** The most resident memory since the last `resetPeak`, in MiB. */
+/** The most resident memory since the last `resetPeak`, in millions of bytes. */
 export const peakMb = (pid: number): number => memoryMb(pid, "VmHWM")
 
 export const resetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5")

@@ -24,6 +24,7 @@ const sections: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<Row>]
       ["CPU for each step, ms", "cpuMs", 2],
       ["  of the first task after the start", "firstCpuMs", 2],
       ["  with preparing and delivering", "wholeCpuMs", 2],
+      ["CPU in the container for each step, ms", "containerCpuMs", 2],
       ["CPU of the engine for each step, ms", "engineCpuMs", 2],
       ["CPU of the scripted model for each step, ms", "modelCpuMs", 2],
       ["from handing over to the end, s", "taskSeconds", 2]
@@ -35,13 +36,13 @@ const sections: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<Row>]
       ["steps a second", "crowdStepsPerSecond", 1],
       ["CPU for each step, ms", "crowdCpuMs", 2],
       ["from handing over to the end, s", "crowdSeconds", 2],
-      ["peak memory, MiB", "peakMb", 0]
+      ["peak memory, MB", "peakMb", 0]
     ]
   ],
   [
     "The process",
     [
-      [`memory when idle, ${settings.idleMs / 1000} s after the start, MiB`, "idleMb", 0],
+      [`memory when idle, ${settings.idleMs / 1000} s after the start, MB`, "idleMb", 0],
       ["start to first answered request, ms", "startMs", 0],
       ["first task handed over to first answer of the model, ms", "firstAnswerMs", 0]
     ]
@@ -89,14 +90,14 @@ export const goalsOf = (rounds: Rounds): ReadonlyArray<Goal> => [
     ratioOf(rounds, "crowdStepsPerSecond"),
     0.65
   ),
-  atMost(`peak memory with ${crowd} tasks, MiB, at most`, medianOf(rounds.errand, "peakMb"), 200),
-  atMost("idle memory, MiB, at most", medianOf(rounds.errand, "idleMb"), 130)
+  atMost(`peak memory with ${crowd} tasks, MB, at most`, medianOf(rounds.errand, "peakMb"), 200),
+  atMost("idle memory, MB, at most", medianOf(rounds.errand, "idleMb"), 130)
 ]
 
 const shown = (value: number, digits: number): string => (Number.isFinite(value) ? value.toFixed(digits) : "–")
 
 const spread = (rounds: ReadonlyArray<Figures>, figure: FigureName, digits: number): string => {
-  const values = rounds.map((figures) => figures[figure])
+  const values = rounds.map((figures) => figures[figure]).filter(Number.isFinite)
   return `${shown(Math.min(...values), digits)}–${shown(Math.max(...values), digits)}`
 }
 

@@ -38,6 +38,7 @@ export const runRound = async (model: Model, side: Side, name: string) => {
     cpuMs: task.cpuMs / steps,
     firstCpuMs: first.cpuMs / steps,
     wholeCpuMs: task.wholeCpuMs / steps,
+    containerCpuMs: task.containerCpuMs / steps,
     engineCpuMs: task.engineCpuMs / steps,
     modelCpuMs: task.modelCpuMs / steps,
     taskSeconds: task.seconds,
