@@ -65,7 +65,10 @@ const signs: ReadonlyArray<readonly [RegExp, Meaning]> = [
   [/(?:returned error:|HTTP) (?:408|425|429|5\d\d)\b/, meanings.busy],
   [/(?:returned error:|HTTP) 413\b/, meanings.tooLarge],
   [/(?:returned error:|HTTP) 3\d\d\b|unable to update url base from redirection/, meanings.moved],
-  [/Authentication failed|could not read (?:Username|Password)|Permission denied \(|Access denied/i, meanings.auth],
+  [
+    /Authentication failed|could not read (?:Username|Password)|Permission denied \(|Access denied|Error loading key/i,
+    meanings.auth
+  ],
   [/Host key verification failed|HOST IDENTIFICATION HAS CHANGED|certificate/i, meanings.untrusted],
   [/couldn't find remote ref|not our ref|unadvertised object/i, meanings.refNotFound],
   [
@@ -97,9 +100,12 @@ export const cleanLine = (line: string): string => {
   return clean.length <= lineLimit ? clean : `${clean.slice(0, lineLimit)}…`
 }
 
+/** What git says after every failure of SSH. */
+const commonplace = /Could not read from remote repository|^Please make sure you have|^and the repository exists/
+
 /** The line of git's complaint that says most: its last fatal one, else its last error, else the last of all. */
 export const complaint = (stderr: string): string => {
-  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== "")
+  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== "" && !commonplace.test(line))
   const last = (pattern: RegExp) => lines.findLast((line) => pattern.test(line))
   const line = last(/^(?:remote: )?fatal: /) ?? last(/^(?:remote: )?error: /i) ?? lines.at(-1) ?? ""
   return cleanLine(line.replace(/^(?:remote: )?(?:fatal|error|ERROR): (?:unable to access '[^']*': )?/, ""))

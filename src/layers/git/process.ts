@@ -149,7 +149,8 @@ const launch = (environment: Readonly<Record<string, string>>, call: GitCall<unk
       const secret = child.stdio[3]
       if (call.secret !== undefined && secret instanceof Writable) {
         secret.on("error", () => {})
-        secret.end(Redacted.value(call.secret))
+        // Closed at once: git counts as ended when every descriptor that it shares with us is closed.
+        secret.end(Redacted.value(call.secret), () => secret.destroy())
       }
       const complaint = keepStart(stderr, stderrLimit)
       return { pid: child.pid, stdin, stdout, stderr: () => complaint().toString("utf8"), ended }

@@ -111,7 +111,8 @@ const answerOf = (host: string, value: string) => {
 const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 
 /** The key is held by an agent of this one connection, which reads it from the descriptor: no file ever has it. */
-const withAgent = "exec ssh-agent sh -c 'ssh-add -q - <&3 || exit 255; exec \"$@\"' sh"
+const withAgent =
+  'exec ssh-agent sh -c \'ssh-add -q - <&3 || exit 255; "$@"; code=$?; kill "$SSH_AGENT_PID"; exit $code\' sh'
 
 const bySsh = Effect.fnUntraced(function* (
   { host }: RepositoryUrl,
