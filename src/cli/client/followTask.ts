@@ -77,10 +77,10 @@ export const followTask = Effect.fn("followTask")(function* (
   const position = yield* Ref.make<Position>({ after: 0, epoch: undefined, status: "queued", live: false })
   const contact = yield* Ref.make({ aliveAt: yield* Clock.currentTimeMillis, failures: 0 })
 
-  const subscribe = (socket: TaskSocket) =>
-    Effect.flatMap(Ref.get(position), ({ after, epoch }) =>
-      socket.send({ type: "subscribe", stream, after, ...(epoch === undefined ? {} : { epoch }) })
-    )
+  const subscribe = Effect.fnUntraced(function* (socket: TaskSocket) {
+    const { after, epoch } = yield* Ref.updateAndGet(position, (now) => ({ ...now, live: false }))
+    yield* socket.send({ type: "subscribe", stream, after, ...(epoch === undefined ? {} : { epoch }) })
+  })
 
   const onEvent = Effect.fnUntraced(function* (seq: number, at: string, event: AnyEvent | undefined, raw: unknown) {
     const { after } = yield* Ref.get(position)
@@ -91,7 +91,6 @@ export const followTask = Effect.fn("followTask")(function* (
   })
 
   const onReset = Effect.fnUntraced(function* (socket: TaskSocket, reason: "epoch" | "ahead" | "slow") {
-    yield* Ref.update(position, (now) => ({ ...now, live: false }))
     // The log still has what a slow reader missed; only another log needs a new beginning.
     if (reason !== "slow") {
       const task = yield* client.tasks.get({ path: { taskId: id } })
@@ -156,7 +155,6 @@ export const followTask = Effect.fn("followTask")(function* (
     const longest = Math.min(lastRetryMs, firstRetryMs * 2 ** (failures - 1))
     const retryInMs = Math.round(longest * (yield* Random.nextRange(0.5, 1)))
     yield* tell({ _tag: "Lost", detail: lost.detail, retryInMs })
-    yield* Ref.update(position, (last) => ({ ...last, live: false }))
     yield* Effect.sleep(Duration.millis(retryInMs))
   })
 
