@@ -16,7 +16,7 @@ import { Interrupted } from "../outcome.ts"
 import { blank, hanging, indented, line, span } from "../render/Line.ts"
 import { print, writeJson } from "../Screen.ts"
 import { withAccounts } from "../server/accounts.ts"
-import { checkGit } from "../server/checkMachine.ts"
+import { checkBash, checkGit } from "../server/checkMachine.ts"
 import { ServerProcess } from "../ServerProcess.ts"
 import { Signals } from "../Signals.ts"
 import { prompt, title } from "./project.ts"
@@ -130,9 +130,9 @@ const conclude = (
 
 export const demo = Effect.fn("demo")(
   function* (options: DemoOptions) {
-    const git = yield* checkGit
-    if (git.status !== "ok") {
-      return yield* new DemoFailed({ problem: `The demo needs git, and ${git.detail}. ${git.remedy ?? ""}` })
+    for (const { check, detail, remedy, status } of [yield* checkGit, yield* checkBash]) {
+      if (status === "ok") continue
+      return yield* new DemoFailed({ problem: `The demo needs ${check}, and ${detail}. ${remedy ?? ""}` })
     }
     const signal = yield* Effect.raceFirst(Effect.scoped(play(options)), (yield* Signals).next)
     if (signal !== undefined) return yield* new Interrupted({ signal })

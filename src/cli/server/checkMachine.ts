@@ -13,16 +13,26 @@ export const checkNode = (version: string): Finding =>
     ? ok("node", `${version}${atLeast(version, 24, 0) ? "" : " (24 is recommended)"}`)
     : problem("node", version, "Errand needs Node 20.19 or newer; 24 is recommended.")
 
+const outputOf = (program: string) =>
+  Command.string(Command.make(program, "--version")).pipe(Effect.timeout("5 seconds"), Effect.option)
+
 const installGit = "Install git 2.32 or newer, for instance with `apt-get install git`."
 
-export const checkGit = Command.string(Command.make("git", "--version")).pipe(
-  Effect.timeout("5 seconds"),
-  Effect.option,
+export const checkGit = outputOf("git").pipe(
   Effect.map((output): Finding => {
     const version = Option.map(output, (text) => /(\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1])
     if (Option.isNone(version) || version.value === undefined) return problem("git", "it is not there", installGit)
     return atLeast(version.value, 2, 32)
       ? ok("git", version.value)
       : problem("git", `${version.value} is too old`, installGit)
+  })
+)
+
+/** Sandboxes that are a directory of this machine run commands with it. */
+export const checkBash = Effect.map(
+  outputOf("bash"),
+  Option.match({
+    onNone: () => problem("bash", "it is not there", "Install it, for instance with `apt-get install bash`."),
+    onSome: (text) => ok("bash", /(\d+\.\d+)/.exec(text)?.[1] ?? "it is there")
   })
 )

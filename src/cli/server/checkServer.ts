@@ -6,6 +6,7 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, Layer, Option } from "effect"
 import { statfs } from "node:fs/promises"
+import { relative } from "node:path"
 import * as ClaudeClientScripted from "../../layers/ClaudeClientScripted.ts"
 import { DataDir } from "../../layers/DataDirLock.ts"
 import * as SandboxDocker from "../../layers/SandboxDocker.ts"
@@ -104,12 +105,15 @@ const checkExposure = ({ host, publicUrl }: Settings): Finding => {
       )
 }
 
+/** What to type to run this program again. */
+const program = process.argv[1]?.endsWith(".mjs") === true ? `node ${relative("", process.argv[1])}` : "errand"
+
 const checkUsers = withAccounts((accounts) => accounts.devices(Option.none())).pipe(
   Effect.match({
     onSuccess: (devices): Finding =>
       devices.some(({ revokedAt }) => revokedAt === null)
         ? ok("access", "there are access tokens")
-        : warning("access", "nobody has an access token", "Make one: errand token create --login NAME"),
+        : warning("access", "nobody has an access token", `Make one: ${program} token create --login NAME`),
     onFailure: (error) => problem("access", error.message, "Restore a backup, or start with an empty data directory.")
   })
 )
