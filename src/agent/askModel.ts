@@ -6,7 +6,7 @@ import {
   ClaudeClient,
   type ClaudeError,
   type Response,
-  type TokenCounts,
+  type PartialResponse,
   type TurnEvent,
   type TurnRequest
 } from "../services/ClaudeClient.ts"
@@ -72,14 +72,15 @@ const once = Effect.fnUntraced(function* (task: TaskId, request: TurnRequest, me
 /** The tokens that a broken answer had reported cost money too. */
 const countPartial = (run: TaskRun, error: ClaudeError) =>
   error._tag === "ClaudeStreamBroken" && error.partial !== null
-    ? Effect.flatMap(counted(error.partial.responseId, error.partial.model, error.partial.tokens), (change) =>
-        run.record([change])
-      )
+    ? Effect.flatMap(counted(run, error.partial), (change) => run.record([change]))
     : Effect.void
 
-export const counted = Effect.fnUntraced(function* (responseId: string, model: string, tokens: TokenCounts) {
+/** An answer by a name that has no price costs what the model that was asked for costs. */
+export const counted = Effect.fnUntraced(function* (run: TaskRun, { model, responseId, tokens }: PartialResponse) {
   const { table } = yield* Pricing
-  const costUsd = Option.match(priceOf(table, model), { onNone: () => 0, onSome: (price) => costOf(price, tokens) })
+  const asked = yield* run.task
+  const price = Option.orElse(priceOf(table, model), () => priceOf(table, asked.model))
+  const costUsd = Option.match(price, { onNone: () => 0, onSome: (known) => costOf(known, tokens) })
   return TaskChange.ResponseCounted({ responseId, model, usage: { ...tokens, costUsd } })
 })
 

@@ -23,6 +23,10 @@ export const toolResult = (id: ToolCallId, content: string, isError: boolean): T
 export const toolUses = (content: ReadonlyArray<ContentBlock>): ReadonlyArray<ToolUseBlock> =>
   content.filter((block) => block.type === "tool_use")
 
+/** An answer that holds nothing but thinking says nothing, and the API does not take it back. */
+export const saysSomething = (content: ReadonlyArray<ContentBlock>): boolean =>
+  content.some((block) => block.type === "text" || block.type === "tool_use")
+
 export const textOf = (content: ReadonlyArray<ContentBlock>): string =>
   content
     .flatMap((block) => (block.type === "text" ? [block.text] : []))

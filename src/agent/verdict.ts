@@ -4,7 +4,7 @@
 import { Data } from "effect"
 import type { Response } from "../services/ClaudeClient.ts"
 import type { ToolUseBlock } from "../services/Message.ts"
-import { textOf, toolUses } from "./conversation.ts"
+import { saysSomething, textOf, toolUses } from "./conversation.ts"
 import { TaskFailed } from "./outcome.ts"
 import { nudges } from "./prompt.ts"
 
@@ -30,15 +30,16 @@ export const verdictOf = (response: Response): Verdict => {
     return failed("model_refused", textOf(response.content) || "The model refused to go on with this task.")
   }
   if (calls.length > 0) return Verdict.Tools({ calls, broken: brokenCalls(response) })
+  const silent = !saysSomething(response.content)
   switch (response.stopReason) {
     case "end_turn":
     case "stop_sequence":
     case "tool_use":
-      return response.content.length === 0 ? Verdict.Nudge({ text: nudges.empty }) : Verdict.Ended()
+      return silent ? Verdict.Nudge({ text: nudges.empty }) : Verdict.Ended()
     case "max_tokens":
       return Verdict.Nudge({ text: nudges.cut })
     case "pause_turn":
-      return response.content.length === 0 ? Verdict.Nudge({ text: nudges.goOn }) : Verdict.Again()
+      return silent ? Verdict.Nudge({ text: nudges.goOn }) : Verdict.Again()
     case "model_context_window_exceeded":
       return Verdict.TooLong()
     case "other":

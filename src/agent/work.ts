@@ -13,7 +13,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { askModel, counted } from "./askModel.ts"
 import { save, type Workplace } from "./checkpoint.ts"
-import { text, textOf, toRequest } from "./conversation.ts"
+import { saysSomething, text, textOf, toRequest } from "./conversation.ts"
 import * as Limits from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { nudges, summaryMessage } from "./prompt.ts"
@@ -115,12 +115,12 @@ const act = Effect.fnUntraced(function* (
   const verdict = verdictOf(response)
   const groups = verdict._tag === "Tools" ? group(verdict.calls) : []
   const { content } = response
-  const kept = content.length > 0 && verdict._tag !== "Failed"
+  const kept = saysSomething(content) && verdict._tag !== "Failed"
   const answer = kept
     ? [TaskChange.MessageAdded({ messageId, role: "assistant", content, delivers: [], startsOver: false })]
     : []
   yield* run.record([
-    yield* counted(response.id, response.model, response.tokens),
+    yield* counted(run, { ...response, responseId: response.id }),
     ...answer,
     yield* run.lap,
     ...started(groups[0])
@@ -174,7 +174,7 @@ const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progr
   }
   const content = [text(summaryMessage(task, summary))]
   yield* run.record([
-    yield* counted(response.id, response.model, response.tokens),
+    yield* counted(run, { ...response, responseId: response.id }),
     TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers: [], startsOver: true })
   ])
   const fresh: Progress = {

@@ -51,7 +51,6 @@ describe("a whole run", () => {
       expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
       expect(types.filter((type) => type !== "usage.updated")).toEqual([
         "task.created",
-        "task.queued",
         "run.started",
         "sandbox.ready",
         "repository.ready",
@@ -98,9 +97,7 @@ describe("a whole run", () => {
 
   it.scopedLive("fails and keeps the work when somebody else has taken the branch", () =>
     Effect.gen(function* () {
-      const { app, remote } = yield* play(
-        script({ ...mend, delayMs: 300 }, { ...done, delayMs: 300 })
-      )
+      const { app, remote } = yield* play(script({ ...mend, delayMs: 300 }, { ...done, delayMs: 300 }))
       const { task } = yield* Effect.gen(function* () {
         const { branch, id } = yield* submit(remote)
         yield* eventsUntil(id, ({ type }) => type === "repository.ready")
@@ -118,9 +115,14 @@ describe("the conversation", () => {
   it.scopedLive("goes on with a follow-up on the same branch", () =>
     Effect.gen(function* () {
       const { app, remote } = yield* play(
-        script(mend, done, {
-          tools: [{ name: "write_file", input: { path: "more.txt", content: "more" } }]
-        }, { text: "Added more." })
+        script(
+          mend,
+          done,
+          {
+            tools: [{ name: "write_file", input: { path: "more.txt", content: "more" } }]
+          },
+          { text: "Added more." }
+        )
       )
       const { task } = yield* Effect.gen(function* () {
         const repo = yield* TaskRepo
@@ -283,8 +285,20 @@ describe("a model that fails", () => {
     Effect.gen(function* () {
       const { app, remote } = yield* play(
         script(
-          { ...mend, faults: [{ fault: "http", status: 529 }, { fault: "http", status: 429, retryAfterSeconds: 0.1 }] },
-          { ...done, faults: [{ fault: "cut", after: 5 }, { fault: "error_event", after: 3 }] }
+          {
+            ...mend,
+            faults: [
+              { fault: "http", status: 529 },
+              { fault: "http", status: 429, retryAfterSeconds: 0.1 }
+            ]
+          },
+          {
+            ...done,
+            faults: [
+              { fault: "cut", after: 5 },
+              { fault: "error_event", after: 3 }
+            ]
+          }
         )
       )
       const { task, types } = yield* Effect.flatMap(submit(remote), ({ id }) => finished(id)).pipe(Effect.provide(app))
@@ -310,7 +324,12 @@ describe("a model that fails", () => {
     Effect.gen(function* () {
       const { app, remote } = yield* play(
         script(
-          { tools: [{ name: "fly", input: {} }, { name: "read_file", rawInput: '{"path": "su' }] },
+          {
+            tools: [
+              { name: "fly", input: {} },
+              { name: "read_file", rawInput: '{"path": "su' }
+            ]
+          },
           { when: { toolResult: "There is no tool fly" }, ...mend },
           done
         )
@@ -323,9 +342,7 @@ describe("a model that fails", () => {
 
   it.scopedLive("can be tried again after it failed", () =>
     Effect.gen(function* () {
-      const { app, remote } = yield* play(
-        script({ ...mend, faults: [{ fault: "http", status: 400, times: 1 }] }, done)
-      )
+      const { app, remote } = yield* play(script({ ...mend, faults: [{ fault: "http", status: 400, times: 1 }] }, done))
       const { task } = yield* Effect.gen(function* () {
         const repo = yield* TaskRepo
         const queue = yield* TaskQueue
