@@ -22,10 +22,6 @@ const internalError = Problem.of(
   "This is not your fault. The server's log tells more under this request id."
 )
 
-const shuttingDown = Problem.of("unavailable", "The server is stopping; try again in a moment.", {
-  headers: { "retry-after": "2" }
-})
-
 const hostRefused = Problem.of("host_refused", "Use the public URL of this server, or its address.")
 
 /** A path whose ids don't decode names nothing; anything else is a fault in the query. */
@@ -49,7 +45,6 @@ const ofRouteNotFound = ({ request }: HttpServerError.RouteNotFound): Problem =>
 }
 
 const ofCause = (cause: Cause.Cause<unknown>): Problem => {
-  if (Cause.isInterruptedOnly(cause)) return shuttingDown
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure instanceof Problem) return failure
   if (failure instanceof HttpApiError.HttpApiDecodeError) return ofDecodeError(failure)
@@ -69,11 +64,15 @@ const headers = { "cache-control": "no-store", "x-content-type-options": "nosnif
 
 const clientGone = HttpServerResponse.empty({ status: 499 })
 
+/** Without a body: on a connection that became a WebSocket nobody would ever take it. */
+const interrupted = HttpServerResponse.empty({ status: 503 })
+
 const recover = (
   cause: Cause.Cause<unknown>,
   requestId: string
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   if (HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)) return Effect.succeed(clientGone)
+  if (Cause.isInterruptedOnly(cause)) return Effect.succeed(interrupted)
   const problem = ofCause(cause)
   const answered = Effect.succeed(answer(problem, requestId))
   return problem === internalError ? Effect.zipRight(Effect.logError("A request failed.", cause), answered) : answered

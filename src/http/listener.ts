@@ -59,12 +59,13 @@ const hangUp = (server: Server, closing: Deferred.Deferred<void>) =>
   Effect.gen(function* () {
     yield* Deferred.succeed(closing, undefined)
     server.close()
-    server.closeIdleConnections()
     const connections = Effect.async<number>((resume) => {
+      server.closeIdleConnections()
       server.getConnections((_, count) => resume(Effect.succeed(count)))
     })
     yield* connections.pipe(
       Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: (count) => count === 0 }),
+      Effect.interruptible,
       Effect.timeoutOption(patience)
     )
     server.closeAllConnections()

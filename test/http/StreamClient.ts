@@ -13,20 +13,26 @@ export interface StreamClient {
   readonly next: <Type extends ServerFrame["type"]>(type: Type) => Effect.Effect<Received<Type>>
   /** Seqs of all events of a stream so far. */
   readonly seqs: (stream: string) => ReadonlyArray<number>
+  /** Waits until something holds, looked at whenever a frame came. */
+  readonly until: (holds: () => boolean) => Effect.Effect<void>
   readonly closed: Effect.Effect<{ readonly code: number; readonly reason: string }>
 }
 
 /** Opens a socket that is closed with the scope; fails with the status when it is refused. */
 export const connect = (
   url: string,
-  headers: Readonly<Record<string, string>> = {}
+  headers: Readonly<Record<string, string>> = {},
+  query = "",
+  protocols: ReadonlyArray<string> = []
 ): Effect.Effect<StreamClient, { readonly status: number; readonly body: string }, Scope.Scope> =>
   Effect.gen(function* () {
     const frames: Array<ServerFrame> = []
     const waiting = new Set<() => void>()
     const closed = yield* Deferred.make<{ readonly code: number; readonly reason: string }>()
     const socket = yield* Effect.acquireRelease(
-      Effect.sync(() => new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/stream`, { headers })),
+      Effect.sync(
+        () => new WebSocket(`${url.replace(/^http/, "ws")}/api/v1/stream${query}`, [...protocols], { headers })
+      ),
       (socket) => Effect.sync(() => socket.terminate())
     )
     socket.on("message", (data) => {
@@ -51,23 +57,24 @@ export const connect = (
       if (frame !== undefined) given.add(frame)
       return frame
     }
-    const next = <Type extends ServerFrame["type"]>(type: Type) =>
-      Effect.async<Received<Type>>((resume) => {
-        const look = () => {
-          const found = search(type)
+    const whenever = <A>(look: () => A | undefined) =>
+      Effect.async<A>((resume) => {
+        const wake = () => {
+          const found = look()
           if (found === undefined) return
-          waiting.delete(look)
+          waiting.delete(wake)
           resume(Effect.succeed(found))
         }
-        waiting.add(look)
-        look()
-        return Effect.sync(() => waiting.delete(look))
+        waiting.add(wake)
+        wake()
+        return Effect.sync(() => waiting.delete(wake))
       })
     return {
       socket,
       frames,
       send: (frame) => Effect.sync(() => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame))),
-      next,
+      next: (type) => whenever(() => search(type)),
+      until: (holds) => Effect.asVoid(whenever(() => (holds() ? true : undefined))),
       seqs: (stream) =>
         frames.flatMap((frame) => (frame.type === "event" && frame.stream === stream ? [frame.seq] : [])),
       closed: Deferred.await(closed)

@@ -17,6 +17,7 @@ const mostStuckSeconds = 20
 export const closeCodes = {
   goingAway: 1001,
   policy: 1008,
+  internalError: 1011,
   tryAgainLater: 1013,
   unauthenticated: 4401
 } as const
@@ -52,6 +53,11 @@ export class Connection {
     socket.on("close", () => this.outbox.close())
   }
 
+  /** False as soon as one side wants to end it. */
+  get isOpen(): boolean {
+    return this.socket.readyState === WebSocket.OPEN
+  }
+
   close(code: number, reason: string): void {
     this.socket.close(code, reason)
   }
@@ -74,6 +80,6 @@ export class Connection {
   heartbeat(): void {
     if (this.unansweredPings >= 2) return this.socket.terminate()
     this.unansweredPings++
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.ping()
+    if (this.isOpen) this.socket.ping()
   }
 }

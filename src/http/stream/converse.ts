@@ -95,6 +95,7 @@ export const makeConverse = Effect.gen(function* () {
         })
 
       const hear = (one: Heard): Effect.Effect<void> => {
+        if (!connection.isOpen) return Effect.void
         if (one._tag === "Gap") return own.readAgain(one.name)
         if (one._tag === "Binary") return invalid("Frames are text.")
         return Either.match(parse(one.text), {

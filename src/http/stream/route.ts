@@ -93,7 +93,7 @@ const accept = (server: WebSocketServer, incoming: IncomingMessage): Effect.Effe
       Effect.suspend(() => {
         if (socket.readyState === WebSocket.OPEN) socket.close(closeCodes.goingAway, "the server is stopping")
         return Effect.zipRight(
-          Effect.timeoutOption(closed, farewell),
+          Effect.timeoutOption(Effect.interruptible(closed), farewell),
           Effect.sync(() => socket.terminate())
         )
       })
@@ -119,10 +119,18 @@ export const layer = HttpApiBuilder.Router.use((router) =>
       const hearing = yield* makeHearing(socket)
       yield* Effect.addFinalizer(() => Effect.sync(() => hub.remove(connection)))
       hub.add(connection)
-      yield* Effect.raceFirst(closed, converse(connection, hearing))
+      yield* Effect.raceFirst(closed, converse(connection, hearing)).pipe(
+        Effect.catchAllDefect((defect) =>
+          Effect.zipRight(
+            Effect.logError("A conversation failed.", defect),
+            Effect.sync(() => connection.close(closeCodes.internalError, "something broke in the server"))
+          )
+        )
+      )
       return HttpServerResponse.empty()
     })
 
-    yield* router.get(streamPath, serve)
+    // The socket is closed before there is an answer, which would be written into it.
+    yield* router.get(streamPath, Effect.scoped(serve))
   })
 )
