@@ -51,7 +51,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const limits = { ...defaultLimits, ...own }
   const git = makeGit(yield* Effect.orDie(environment))
   yield* checkVersion(git)
-  const repositories = yield* makeRepositories(git, join(dataDir, "repositories"))
+  const repositories = yield* makeRepositories(git, join(dataDir, "repositories"), limits)
   const connect = makeConnect({
     policy: { trustedHosts: config.trustedGitHosts, allowLocal: config.allowLocalRepositories },
     credentials: yield* GitCredentials,

@@ -1,93 +1,22 @@
 import { expect, layer } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Option, Stream, TestContext } from "effect"
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { DataDir } from "../../src/layers/DataDirLock.ts"
-import { GitStore, type StoreKey } from "../../src/services/GitStore.ts"
 import { CommitId } from "../../src/services/Ids.ts"
-import { commitFiles, type FileSpec, git, gitText, makeBare } from "../support/gitRepository.ts"
-import { gitStoreLayer, owner } from "../support/gitStore.ts"
-import { remoteWith } from "../support/workplace.ts"
+import {
+  author,
+  hashObject,
+  leftovers,
+  objectsIn,
+  packOf,
+  packOfObjects,
+  rawCommit,
+  rawTree,
+  scene
+} from "../support/forge.ts"
+import { commitFiles, git, gitText } from "../support/gitRepository.ts"
+import { gitStoreLayer } from "../support/gitStore.ts"
 
 const MiB = 2 ** 20
-const author = { name: "E", email: "e@x" }
-const files = { "a.txt": "one\n", "b.txt": "b\n" }
-
-/** A repository as a sandbox has it, made from the remote, in which everything can be forged. */
-const forge = (remote: string) =>
-  Effect.gen(function* () {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "errand-forge-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
-    const path = join(folder, "forged.git")
-    yield* makeBare(path)
-    yield* git(path, [
-      "-c",
-      "protocol.file.allow=always",
-      "fetch",
-      "--quiet",
-      remote,
-      "refs/heads/main:refs/heads/main"
-    ])
-    return path
-  })
-
-const packOf = (path: string, want: string, have: string | null) =>
-  Effect.map(
-    git(
-      path,
-      ["pack-objects", "--revs", "--stdout", "-q", "--thin"],
-      have === null ? `${want}\n` : `${want}\n^${have}\n`
-    ),
-    (bytes): Stream.Stream<Uint8Array> => Stream.make(new Uint8Array(bytes))
-  )
-
-/** A pack of just these objects. */
-const packOfObjects = (path: string, ids: ReadonlyArray<string>) =>
-  Effect.map(
-    git(path, ["pack-objects", "--stdout", "-q"], ids.map((id) => `${id}\n`).join("")),
-    (bytes): Stream.Stream<Uint8Array> => Stream.make(new Uint8Array(bytes))
-  )
-
-const hashObject = (path: string, type: string, content: Uint8Array | string) =>
-  gitText(path, ["hash-object", "-t", type, "-w", "--literally", "--stdin"], content)
-
-/** A tree with entries that git's own commands would not make. */
-const rawTree = (path: string, entries: ReadonlyArray<readonly [mode: string, name: string, id: string]>) =>
-  hashObject(
-    path,
-    "tree",
-    Buffer.concat(
-      entries.map(([mode, name, id]) =>
-        Buffer.concat([Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(id, "hex")])
-      )
-    )
-  )
-
-const rawCommit = (path: string, tree: string, parent: string) =>
-  gitText(path, ["-c", "user.name=a", "-c", "user.email=a", "commit-tree", "-p", parent, "-m", "x", tree])
-
-const objectsIn = (pack: Buffer) => pack.readUInt32BE(8)
-
-/** What is left of packs that were not taken: quarantines, temporary files, locks. */
-const leftovers = Effect.map(DataDir, ({ path }) =>
-  readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => /tmp_|incoming|\.lock$/.test(name))
-)
-
-/** A store with a repository, and a forge that begins with the same commit. */
-const scene = (content: Readonly<Record<string, FileSpec>> = files) =>
-  Effect.gen(function* () {
-    const store = yield* GitStore
-    const { base, key, path: remote } = yield* remoteWith(content)
-    const forged = yield* forge(remote)
-    const first = CommitId.make(base ?? "")
-    const receive = (commit: string, pack: Stream.Stream<Uint8Array>, expected: CommitId | null = null) =>
-      store.receive(key, { name: "task/1", commit: CommitId.make(commit), expected }, pack)
-    return { store, key, base: first, forged, receive }
-  })
 
 layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60 * MiB }), {
   excludeTestServices: true
@@ -330,39 +259,6 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
       expect(objectsIn(yield* bytes([base], [commit]))).toBe(0)
       const unknown = CommitId.make("1".repeat(40))
       expect(yield* Effect.flip(bytes([unknown], []))).toMatchObject({ _tag: "RemoteFailed", retryable: false })
-    })
-  )
-
-  it.scoped("forgets what is under a name, and only that", () =>
-    Effect.gen(function* () {
-      const { base, forged, key, store } = yield* scene()
-      const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
-      const pack = yield* packOf(forged, commit, base)
-      const keep = (name: string) => store.receive(key, { name, commit, expected: null }, pack)
-      for (const name of ["one/1", "one/2", "one-more/1"]) yield* keep(name)
-      yield* store.commit(key, { tree: commit, parents: [], message: "m", keep: "one", author })
-      yield* store.forget(key, "one")
-      yield* store.forget(key, "one")
-      yield* keep("one/1")
-      yield* keep("one-more/1")
-      yield* store.forget({ owner, url: "/nowhere" }, "one")
-      yield* store.forget(key, "*")
-      expect(yield* Effect.exit(keep("../../escape"))).toMatchObject({ _tag: "Failure" })
-    })
-  )
-
-  it.scoped("has nothing of a repository that it never fetched", () =>
-    Effect.gen(function* () {
-      const store = yield* GitStore
-      const key: StoreKey = { owner, url: "https://example.com/never.git" }
-      const commit = CommitId.make("1".repeat(40))
-      expect(yield* store.hasCommit(key, commit)).toBe(false)
-      expect(yield* store.sameTree(key, commit, commit)).toBe(false)
-      expect(yield* store.readFile(key, commit, "a", 10)).toEqual(Option.none())
-      expect(yield* Effect.flip(store.diff(key, null, commit))).toMatchObject({ _tag: "PackRefused" })
-      expect(yield* Effect.flip(Stream.runDrain(store.patch(key, null, commit)))).toMatchObject({ _tag: "PackRefused" })
-      const kept = store.receive(key, { name: "task", commit, expected: null }, Stream.empty)
-      expect(yield* Effect.flip(kept)).toMatchObject({ _tag: "PackRefused" })
     })
   )
 })

@@ -14,10 +14,13 @@ export const owner = UserId.make("user_01ARZ3NDEKTSV4RRFFQ69G5FAV")
 export interface GitStoreOptions extends GitStoreBare.Options {
   readonly trustedHosts?: ReadonlyArray<string>
   readonly allowLocal?: boolean
+  /** A directory that is kept; a temporary one by default. */
+  readonly dataDir?: string
   /** Credentials of `owner`, by host. */
   readonly credentials?: Readonly<Record<string, { readonly kind: CredentialKind; readonly value: string }>>
 }
 
+/** A temporary data directory, gone with the layer. */
 export const dataDirLayer = Layer.scoped(
   DataDirLock.DataDir,
   Effect.gen(function* () {
@@ -29,6 +32,7 @@ export const dataDirLayer = Layer.scoped(
 export const gitStoreLayer = ({
   allowLocal = false,
   credentials = {},
+  dataDir,
   trustedHosts = [],
   ...options
 }: GitStoreOptions) =>
@@ -46,6 +50,8 @@ export const gitStoreLayer = ({
     Layer.provide(
       Layer.succeed(AppConfig, { ...settings, trustedGitHosts: trustedHosts, allowLocalRepositories: allowLocal })
     ),
-    Layer.provideMerge(dataDirLayer),
+    Layer.provideMerge(
+      dataDir === undefined ? dataDirLayer : Layer.succeed(DataDirLock.DataDir, { path: dataDir, serverId: "test" })
+    ),
     Layer.provideMerge(NodeContext.layer)
   )

@@ -20,6 +20,8 @@ export interface Limits {
   readonly diffTime: Duration.DurationInput
   /** Each wait for the next bytes of a patch. */
   readonly streamTime: Duration.DurationInput
+  /** About so many loose objects make a repository worth packing. */
+  readonly looseObjects: number
   readonly diffFiles: number
   readonly diffBytes: number
   /** Lines of one file's hunks. */
@@ -41,6 +43,7 @@ export const defaultLimits: Limits = {
   readTime: "10 seconds",
   diffTime: "10 seconds",
   streamTime: "30 seconds",
+  looseObjects: 2000,
   diffFiles: 3000,
   diffBytes: 20_000_000,
   hunkLines: 5000,

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import { join } from "node:path"
 import type { StoreKey } from "../../services/GitStore.ts"
 import { safe, settings } from "./environment.ts"
+import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 
 /** Private refs are branches, because git lets a branch name nothing but a commit. */
@@ -19,22 +20,18 @@ export const isKeepName = (name: string) => keepName.test(name)
 
 export type ObjectFormat = "sha1" | "sha256"
 
-/** Loose objects beyond which a repository is packed. */
-const looseObjects = 2000
-
-const tidyArgs = [
-  ...safe,
-  ...settings({ "gc.auto": looseObjects, "gc.autoDetach": false, "core.commitGraph": true }),
-  "gc",
-  "--auto",
-  "--quiet"
-]
-
 export type Repositories = Effect.Effect.Success<ReturnType<typeof makeRepositories>>
 
-export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory: string) {
+export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory: string, limits: Limits) {
   const files = yield* FileSystem.FileSystem
   const locks = yield* RcMap.make({ lookup: (_path: string) => Effect.makeSemaphore(1) })
+  const tidyArgs = [
+    ...safe,
+    ...settings({ "gc.auto": limits.looseObjects, "gc.autoDetach": false }),
+    "gc",
+    "--auto",
+    "--quiet"
+  ]
   const tidying = yield* FiberMap.make<string, void, never>()
   const oneTidies = yield* Effect.makeSemaphore(1)
   const known = new Set<string>()
@@ -50,26 +47,35 @@ export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory
       Effect.map((names) => names.map((name) => join(folder, name)))
     )
 
-  /** Removes what a git that was killed has left: packs half received, quarantines, locks. */
+  const remove = (names: ReadonlyArray<string>) =>
+    Effect.forEach(names, (name) => Effect.ignoreLogged(files.remove(name, { recursive: true, force: true })))
+
+  /** Removes objects that a git left half received when it was stopped. Packing, if it goes on now, begins again later. */
   const sweep = Effect.fnUntraced(function* (path: string) {
     const objects = join(path, "objects")
-    const left = [
+    yield* remove([
       ...(yield* list(objects)).filter((name) => /\/(?:tmp_objdir-)?incoming-\w+$/.test(name)),
-      ...(yield* list(join(objects, "pack"))).filter((name) => /\/\.?tmp[-_][^/]*$/.test(name)),
-      ...(yield* list(path)).filter((name) => name.endsWith(".lock") || name.endsWith("/gc.pid")),
-      ...(yield* list(join(path, "refs"), true)).filter((name) => name.endsWith(".lock"))
-    ]
-    yield* Effect.forEach(left, (name) => Effect.ignoreLogged(files.remove(name, { recursive: true, force: true })))
+      ...(yield* list(join(objects, "pack"))).filter((name) => /\/\.?tmp[-_][^/]*$/.test(name))
+    ])
   })
 
-  /** Nobody else writes to the repository meanwhile; what a former life of the server left there is removed before. */
+  /** Removes the locks of a former life as well; nothing of this one has begun. */
+  const sweepAll = Effect.fnUntraced(function* (path: string) {
+    yield* sweep(path)
+    yield* remove([
+      ...(yield* list(path)).filter((name) => name.endsWith(".lock") || name.endsWith("/gc.pid")),
+      ...(yield* list(join(path, "refs"), true)).filter((name) => name.endsWith(".lock"))
+    ])
+  })
+
+  /** Nobody else writes to the repository meanwhile. */
   const exclusively = <A, E, R>(path: string, effect: Effect.Effect<A, E, R>) =>
     Effect.scoped(
       Effect.gen(function* () {
         const lock = yield* RcMap.get(locks, path)
         return yield* lock.withPermits(1)(
           Effect.gen(function* () {
-            if (!known.has(path)) yield* sweep(path)
+            if (!known.has(path)) yield* sweepAll(path)
             known.add(path)
             return yield* effect
           })
