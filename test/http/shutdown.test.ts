@@ -1,14 +1,19 @@
 import { expect, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { EventBus, taskStream } from "../../src/services/EventBus.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
 import { ask, baseUrl, door, submit, tokenFor } from "./door.ts"
 import { connect } from "./StreamClient.ts"
 
-const slow = Layer.mock(Sandbox, {
-  networkModes: ["none"],
-  health: Effect.delay(Effect.succeed({ adapter: "scripted" as const, ready: true, detail: "slow" }), "700 millis")
-})
+/** A sandbox whose health takes a while to tell, and the sign that somebody asked. */
+const slow = (asked: Deferred.Deferred<void>) =>
+  Layer.mock(Sandbox, {
+    networkModes: ["none"],
+    health: Deferred.succeed(asked, undefined).pipe(
+      Effect.zipRight(Effect.sleep("700 millis")),
+      Effect.as({ adapter: "scripted" as const, ready: true, detail: "slow" })
+    )
+  })
 
 /** Opens server-sent events and gives what comes until they end. */
 const serverSent = (url: string, id: string, token: string) =>
@@ -22,7 +27,8 @@ const serverSent = (url: string, id: string, token: string) =>
 it.scopedLive("a server that stops finishes what it answers, ends its streams, and is gone", () =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const context = yield* Layer.buildWithScope(door({ sandbox: slow }), scope)
+    const asked = yield* Deferred.make<void>()
+    const context = yield* Layer.buildWithScope(door({ sandbox: slow(asked) }), scope)
     const close = Effect.timed(Scope.close(scope, Exit.void))
 
     const before = Effect.gen(function* () {
@@ -45,7 +51,7 @@ it.scopedLive("a server that stops finishes what it answers, ends its streams, a
         )
       const events = yield* Effect.fork(serverSent(url, id, token))
       const answer = yield* Effect.fork(ask("GET", "/readyz"))
-      yield* Effect.sleep("200 millis")
+      yield* Deferred.await(asked)
       return { answer, client, events, id, token, url }
     })
     const { answer, client, events, url } = yield* Effect.provide(before, context)

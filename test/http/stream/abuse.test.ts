@@ -115,7 +115,7 @@ layer(door(), { excludeTestServices: true })("a client that misbehaves", (it) =>
       const { client, stream, token } = yield* open("greedy")
       for (let n = 0; n < 10_000; n++) yield* client.send({ type: "subscribe", stream, after: 0 })
       yield* client.send({ type: "ping" })
-      expect((yield* client.next("pong")).heads).toEqual({ [stream]: 1 })
+      expect(Object.keys((yield* client.next("pong")).heads)).toEqual([stream])
       for (let n = 0; n < 63; n++) {
         yield* client.send({ type: "subscribe", stream: `task:${yield* submit(token)}`, after: 0 })
       }

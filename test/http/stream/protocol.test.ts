@@ -12,13 +12,14 @@ const sandboxReady = (id: TaskId, times: number) =>
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index)
 
-/** A connection of a new user, and one task of theirs. */
+/** A connection of a new user, and one task of theirs, whose log ends at `head`. */
 const signedIn = Effect.fnUntraced(function* (login: string) {
   const url = yield* baseUrl
   const { token, ...rest } = yield* tokenFor(login)
   const id = yield* submit(token)
   const client = yield* connect(url, { authorization: `Bearer ${token}` })
-  return { url, token, id, client, stream: `task:${id}`, ...rest }
+  const head = yield* Effect.flatMap(EventBus, (bus) => bus.head(taskStream(id)))
+  return { url, token, id, client, stream: `task:${id}`, head, ...rest }
 })
 
 const authorized = (token: string, more: Readonly<Record<string, string>> = {}) => ({
@@ -123,15 +124,15 @@ layer(door(), local)("opening the stream", (it) => {
 layer(door(), local)("a subscription", (it) => {
   it.scoped("gets the backlog, then where it ends, then what happens", () =>
     Effect.gen(function* () {
-      const { client, id, stream } = yield* signedIn("subscribes")
-      yield* sandboxReady(id, 249)
+      const { client, head, id, stream } = yield* signedIn("subscribes")
+      yield* sandboxReady(id, 250)
       yield* client.send({ type: "subscribe", stream, after: 0 })
       const subscribed = yield* client.next("subscribed")
-      expect(subscribed).toEqual({ type: "subscribed", stream, head: 250, epoch: expect.any(String) })
-      expect(client.seqs(stream)).toEqual(range(1, 250))
+      expect(subscribed).toEqual({ type: "subscribed", stream, head: head + 250, epoch: expect.any(String) })
+      expect(client.seqs(stream)).toEqual(range(1, head + 250))
       yield* sandboxReady(id, 2)
-      yield* client.until(() => client.seqs(stream).length === 252)
-      expect(client.seqs(stream)).toEqual(range(1, 252))
+      yield* client.until(() => client.seqs(stream).length === head + 252)
+      expect(client.seqs(stream)).toEqual(range(1, head + 252))
       const first = client.frames.find((frame) => frame.type === "event")
       expect(first).toEqual({
         type: "event",
@@ -145,14 +146,14 @@ layer(door(), local)("a subscription", (it) => {
 
   it.scoped("goes on after what the client has, and says when it has nothing to say", () =>
     Effect.gen(function* () {
-      const { client, id, stream } = yield* signedIn("resumes")
-      yield* sandboxReady(id, 4)
-      yield* client.send({ type: "subscribe", stream, after: 3 })
-      expect((yield* client.next("subscribed")).head).toBe(5)
-      expect(client.seqs(stream)).toEqual([4, 5])
-      yield* client.send({ type: "subscribe", stream, after: 5 })
-      expect((yield* client.next("subscribed")).head).toBe(5)
-      expect(client.seqs(stream)).toEqual([4, 5])
+      const { client, head, id, stream } = yield* signedIn("resumes")
+      yield* sandboxReady(id, 2)
+      yield* client.send({ type: "subscribe", stream, after: head })
+      expect((yield* client.next("subscribed")).head).toBe(head + 2)
+      expect(client.seqs(stream)).toEqual([head + 1, head + 2])
+      yield* client.send({ type: "subscribe", stream, after: head + 2 })
+      expect((yield* client.next("subscribed")).head).toBe(head + 2)
+      expect(client.seqs(stream)).toEqual([head + 1, head + 2])
     })
   )
 
@@ -171,11 +172,11 @@ layer(door(), local)("a subscription", (it) => {
 
   it.scoped("is reset when the client knows another log, or more than there is", () =>
     Effect.gen(function* () {
-      const { client, id, stream } = yield* signedIn("strays")
-      yield* client.send({ type: "subscribe", stream, after: 7 })
-      expect(yield* client.next("reset")).toEqual({ type: "reset", stream, reason: "ahead", head: 1 })
-      yield* client.send({ type: "subscribe", stream, after: 1, epoch: "another" })
-      expect(yield* client.next("reset")).toEqual({ type: "reset", stream, reason: "epoch", head: 1 })
+      const { client, head, id, stream } = yield* signedIn("strays")
+      yield* client.send({ type: "subscribe", stream, after: head + 1 })
+      expect(yield* client.next("reset")).toEqual({ type: "reset", stream, reason: "ahead", head })
+      yield* client.send({ type: "subscribe", stream, after: head, epoch: "another" })
+      expect(yield* client.next("reset")).toEqual({ type: "reset", stream, reason: "epoch", head })
       yield* sandboxReady(id, 1)
       yield* client.send({ type: "ping" })
       expect((yield* client.next("pong")).heads).toEqual({})
@@ -226,15 +227,15 @@ layer(door(), local)("a subscription", (it) => {
 
   it.scoped("ends when the client says so, or when the task is deleted", () =>
     Effect.gen(function* () {
-      const { client, id, stream, token } = yield* signedIn("ends")
+      const { client, head, id, stream, token } = yield* signedIn("ends")
       yield* client.send({ type: "subscribe", stream, after: 0 })
       yield* client.next("subscribed")
       yield* client.send([{ type: "unsubscribe", stream }, { type: "ping" }])
       expect((yield* client.next("pong")).heads).toEqual({})
       yield* sandboxReady(id, 1)
-      yield* client.send({ type: "subscribe", stream, after: 2 })
+      yield* client.send({ type: "subscribe", stream, after: head + 1 })
       yield* client.next("subscribed")
-      expect(client.seqs(stream)).toEqual([1])
+      expect(client.seqs(stream)).toEqual(range(1, head))
       yield* happen(id, TaskChange.Cancelled())
       yield* ask("DELETE", `/api/v1/tasks/${id}`, { token })
       expect(yield* client.next("error")).toMatchObject({ stream, code: "not_found" })
@@ -263,14 +264,14 @@ layer(door(), local)("a subscription", (it) => {
 
   it.scoped("answers a ping with the heads of the log", () =>
     Effect.gen(function* () {
-      const { client, id, stream } = yield* signedIn("pings")
+      const { client, head, id, stream } = yield* signedIn("pings")
       yield* sandboxReady(id, 3)
       yield* client.send([
         { type: "subscribe", stream, after: 0 },
         { type: "subscribe", stream: "inbox", after: 0 },
         { type: "ping" }
       ])
-      expect((yield* client.next("pong")).heads).toEqual({ [stream]: 4, inbox: 1 })
+      expect((yield* client.next("pong")).heads).toEqual({ [stream]: head + 3, inbox: 1 })
     })
   )
 
