@@ -10,9 +10,11 @@ import { call, type Engine, EngineError, isCertain, unavailable } from "./engine
 import { Answer } from "./frames.ts"
 import { isGone, removeLater, removeSoon } from "./removal.ts"
 import runnerText from "./runner.py?raw"
-import { pipe, run, type Runner } from "./runnerCommands.ts"
+import type { Runner } from "./Runner.ts"
 import { readFile, writeFile } from "./runnerFiles.ts"
 import { RunnerConnection } from "./RunnerConnection.ts"
+import { pipe } from "./runnerPipe.ts"
+import { run } from "./runnerRun.ts"
 
 const createTime = "20 seconds"
 /** An interrupted opening waits so long to learn whether there is a container. */

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { FileContent, SandboxFileError, SandboxHandle, SandboxLost } from "../services/Sandbox.ts"
 import { fileError, fileLimit, tooLarge } from "./fileErrors.ts"
 import { Answer, list, Request, u32, u64 } from "./frames.ts"
-import type { Runner } from "./runnerCommands.ts"
+import type { Runner } from "./Runner.ts"
 
 interface Reply {
   readonly type: number
