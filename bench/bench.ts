@@ -76,8 +76,8 @@ const inTime = <A>(work: Promise<A>): Promise<A> =>
     new Promise<never>((_, reject) => {
       const fail = (reason: string) => reject(new Error(reason))
       setTimeout(() => fail(`the benchmark took longer than ${settings.runMs / 1000} s`), settings.runMs).unref()
-      process.once("SIGINT", () => fail("interrupted"))
-      process.once("SIGTERM", () => fail("interrupted"))
+      process.on("SIGINT", () => fail("interrupted"))
+      process.on("SIGTERM", () => fail("interrupted"))
     })
   ])
 
@@ -96,6 +96,9 @@ try {
   say(await machine())
   if (flags.check && goals.some(({ met }) => !met)) process.exitCode = 1
 } catch (error) {
+  // Whatever else was waited for fails too while everything is being ended: the first failure has been told.
+  process.on("unhandledRejection", () => undefined)
+  process.on("uncaughtException", () => undefined)
   say(`the benchmark failed: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 1
 } finally {

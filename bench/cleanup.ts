@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { ChildProcess } from "node:child_process"
 import Docker from "dockerode"
 
@@ -9,11 +10,14 @@ const graceMs = 15_000
 const openProcesses = new Set<ChildProcess>()
 const openDirectories = new Set<string>()
 const openLabels = new Set<string>()
+let closing = false
 
 /** Sees to it that a process that was started also ends. */
 export const owned = <Child extends ChildProcess>(child: Child): Child => {
   openProcesses.add(child)
   child.once("exit", () => openProcesses.delete(child))
+  // What was on its way when the end came is not wanted any more.
+  if (closing) child.kill("SIGKILL")
   return child
 }
 
@@ -47,9 +51,15 @@ const removeContainers = async (label: string): Promise<void> => {
   await Promise.allSettled(left.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })))
 }
 
+/** A container that was being made when its process ended appears a moment later. */
+const latecomersMs = 1_000
+
 /** Ends every process, and then removes every container and directory of this run. */
 export const closeAll = async (): Promise<void> => {
+  closing = true
   await Promise.all([...openProcesses].map(stopProcess))
+  await Promise.allSettled([...openLabels].map(removeContainers))
+  await sleep(latecomersMs)
   await Promise.allSettled([
     ...[...openLabels].map(removeContainers),
     ...[...openDirectories].map((path) => rm(path, { recursive: true, force: true }))
