@@ -21,7 +21,7 @@ const renameLimit = 1000
 
 const plain = [
   ...safe,
-  ...settings({ "diff.renameLimit": renameLimit, "diff.orderFile": "/dev/null" }),
+  ...settings({ "diff.renameLimit": renameLimit }),
   "diff",
   "--no-color",
   "--no-ext-diff",

@@ -79,7 +79,7 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
         operands: [`+${source}:${local}`],
         timeout: limits.transferTime,
         rlimits: { file: limits.fetchBytes }
-      }).pipe(Effect.tapError(() => repositories.sweep(path)))
+      }).pipe(Effect.onError(() => repositories.sweep(path)))
     }
     const { commit } = before.id === id ? before : yield* known(path, local)
     if (Option.isNone(commit)) return yield* refNotFound(`${name} does not name a commit.`)

@@ -23,6 +23,7 @@ export interface Limits {
   /** About so many loose objects make a repository worth packing. */
   readonly looseObjects: number
   readonly diffFiles: number
+  /** What git may print for a list of files; it is read, and not kept beyond `diffFiles`. */
   readonly diffBytes: number
   /** Lines of one file's hunks. */
   readonly hunkLines: number
@@ -45,7 +46,7 @@ export const defaultLimits: Limits = {
   streamTime: "30 seconds",
   looseObjects: 2000,
   diffFiles: 3000,
-  diffBytes: 20_000_000,
+  diffBytes: 256 * MiB,
   hunkLines: 5000,
   hunkBytes: 2_000_000,
   patchBytes: 50_000_000

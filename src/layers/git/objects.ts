@@ -26,8 +26,9 @@ export const makeObjects = (git: Git, limits: Limits) => {
   const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
     git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
 
+  /** A commit counts when everything that it needs is there: what no ref reaches may be in pieces. */
   const hasCommit = (path: string, commit: CommitId) =>
-    ask(path, ["cat-file", "-e", `${commit}^{commit}`]).pipe(
+    ask(path, ["rev-list", "--objects", "--quiet", `${commit}^{commit}`, "--not", "--all"]).pipe(
       Effect.map(({ exitCode }) => exitCode === 0),
       Effect.orElseSucceed(() => false)
     )

@@ -160,9 +160,11 @@ const launch = (environment: Readonly<Record<string, string>>, call: GitCall<unk
 const signalGroup = (pid: number, signal: NodeJS.Signals) => Effect.ignore(Effect.try(() => process.kill(-pid, signal)))
 
 /** Asks first: git removes its lock and temporary files when it may. */
-const stop = ({ ended, pid }: Running) =>
+const stop = ({ ended, pid, stdout }: Running) =>
   Effect.gen(function* () {
     if (pid === undefined || (yield* Deferred.isDone(ended))) return
+    // Output that nobody reads any more would keep the process from counting as ended.
+    stdout.destroy()
     const gone = Deferred.await(ended).pipe(Effect.ignore, Effect.interruptible, Effect.timeoutOption(patience))
     yield* signalGroup(pid, "SIGTERM")
     yield* gone

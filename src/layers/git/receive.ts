@@ -1,6 +1,6 @@
 /**
- * Taking objects from a sandbox: git's own receiving end, which keeps them apart until they have passed every check and
- * moves them over together with the ref.
+ * Taking objects from a sandbox: git's own receiving end, which keeps them apart until each of them has passed its
+ * checks. Only a commit that is whole gets a ref; what has none goes with the next packing.
  */
 import { Effect, Stream } from "effect"
 import { PackRefused } from "../../services/GitStore.ts"
@@ -74,18 +74,6 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
         Effect.orElseSucceed(() => false)
       )
 
-  /** Sound objects are in the store even when their ref is refused: nothing of what nobody keeps may stay. */
-  const discard = (path: string) =>
-    git
-      .run({
-        repository: path,
-        args: [...safe, "prune", "--expire=now"],
-        timeout: limits.receiveTime,
-        outputLimit: 65_536,
-        atLimit: "cut"
-      })
-      .pipe(Effect.ignoreLogged, Effect.zipRight(repositories.sweep(path)))
-
   return Effect.fnUntraced(
     function* <E>(path: string, keep: Keep, pack: Stream.Stream<Uint8Array, E>) {
       if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
@@ -107,7 +95,7 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
       const objected = objection(stdout.toString("utf8"), ref)
       if (objected === undefined) return
       if (yield* arrived(path, ref, keep.commit)) return
-      yield* discard(path)
+      yield* repositories.sweep(path)
       const words = complaint(stderr)
       const detail = words === "" ? cleanLine(objected) : `${cleanLine(objected)} (${words})`
       return yield* new PackRefused({ detail: exitCode > 128 ? `${detail}; git was stopped` : detail })
