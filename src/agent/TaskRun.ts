@@ -1,7 +1,9 @@
 /**
  * One run of one task, as the parts of the agent see it: what they may write, and who may interrupt a tool.
  */
-import { Clock, Effect, type Queue, Ref, Schedule } from "effect"
+import { Clock, Duration, Effect, MutableRef, type Queue } from "effect"
+import { EventBus, type News, taskStream } from "../services/EventBus.ts"
+import type { TaskId } from "../services/Ids.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { byRun, RunSuperseded } from "../services/TaskCommands.ts"
@@ -21,32 +23,52 @@ export interface TaskRun {
   readonly lap: Effect.Effect<TaskChange>
   /** Begins a new lap: the time since the last one was not work. */
   readonly skipLap: Effect.Effect<void>
+  /** False when no message of the user can be waiting: it spares a look into storage at every step. */
+  readonly mayHavePending: MutableRef.MutableRef<boolean>
   /** Requests to interrupt the running tool; none is kept from before the tool began. */
   readonly interrupts: Queue.Dequeue<void>
 }
 
-/** How often a write that found no space is tried again. */
-const spaceCheck = Schedule.spaced("2 seconds")
+/** How long a write that found no space waits before it is tried again. */
+const spaceCheck = Duration.seconds(2)
+
+const isPendingNews = (id: TaskId) => {
+  const stream = taskStream(id)
+  return (news: News): boolean =>
+    news._tag === "Events" &&
+    news.events.some((stored) => stored.stream === stream && stored.event.type === "message.queued")
+}
 
 export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: Queue.Dequeue<void>) {
   const repo = yield* TaskRepo
-  const current = yield* Ref.make(lease.task)
-  const lapStart = yield* Ref.make(yield* Clock.currentTimeMillis)
-  const nextLap = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.modify(lapStart, (start) => [now - start, now]))
+  const bus = yield* EventBus
+  const { id } = lease.task
+  const current = MutableRef.make(lease.task)
+  const mayHavePending = MutableRef.make(true)
+  const isPending = isPendingNews(id)
+  yield* bus.listen((news) => {
+    if (isPending(news)) MutableRef.set(mayHavePending, true)
+  })
+  const lapStart = MutableRef.make(yield* Clock.currentTimeMillis)
+  const nextLap = Effect.map(Clock.currentTimeMillis, (now) => now - MutableRef.getAndSet(lapStart, now))
   const superseded = () => new RunSuperseded({ run: lease.run })
+  const record = (changes: ReadonlyArray<TaskChange>): Effect.Effect<Task, RunSuperseded> =>
+    repo.change(id, byRun(lease.run, changes)).pipe(
+      Effect.map(({ task }) => MutableRef.setAndGet(current, task)),
+      Effect.catchTags({
+        StorageFull: () => Effect.delay(record(changes), spaceCheck),
+        TaskNotFound: superseded,
+        IllegalTransition: superseded
+      })
+    )
   const run: TaskRun = {
     number: lease.run,
     interrupts,
+    mayHavePending,
     lap: Effect.map(nextLap, (ms) => TaskChange.Worked({ ms })),
     skipLap: Effect.asVoid(nextLap),
-    task: Ref.get(current),
-    record: (changes) =>
-      repo.change(lease.task.id, byRun(lease.run, changes)).pipe(
-        Effect.retry({ schedule: spaceCheck, while: (error) => error._tag === "StorageFull" }),
-        Effect.catchTags({ StorageFull: superseded, TaskNotFound: superseded, IllegalTransition: superseded }),
-        Effect.map(({ task }) => task),
-        Effect.tap((task) => Ref.set(current, task))
-      )
+    task: Effect.sync(() => MutableRef.get(current)),
+    record
   }
   return run
 })

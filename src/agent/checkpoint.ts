@@ -26,13 +26,24 @@ export const storeKey = (task: Task): StoreKey => ({ owner: task.owner, url: tas
 /** The commit that holds the work as it was last saved, or where the task began. */
 export const lastSaved = (task: Task) => task.headCommit ?? task.baseCommit
 
-/** Saves what has changed, and stores `changes` with the checkpoint in one piece. */
-export const save = Effect.fn("save")(function* (run: TaskRun, place: Workplace, changes: ReadonlyArray<TaskChange>) {
-  const checkpoint = (yield* Ref.get(place.touched)) ? yield* take(run, place) : Option.none()
-  yield* Ref.set(place.touched, false)
-  const all = [...changes, ...Option.toArray(checkpoint)]
-  if (all.length > 0) yield* run.record(all)
+/**
+ * Stores `news` at once, then saves what has changed in the work tree, and stores `results` together with that
+ * checkpoint in one piece.
+ */
+export const save = Effect.fnUntraced(function* (
+  run: TaskRun,
+  place: Workplace,
+  news: ReadonlyArray<TaskChange>,
+  results: ReadonlyArray<TaskChange>
+) {
+  if (!(yield* Ref.getAndSet(place.touched, false))) return yield* record(run, [...news, ...results])
+  yield* record(run, news)
+  const checkpoint = yield* take(run, place)
+  yield* record(run, [...results, ...Option.toArray(checkpoint)])
 })
+
+const record = (run: TaskRun, changes: ReadonlyArray<TaskChange>) =>
+  changes.length === 0 ? Effect.void : Effect.asVoid(run.record(changes))
 
 const take = Effect.fnUntraced(
   function* (run: TaskRun, { key, last, sandbox }: Workplace) {

@@ -8,7 +8,7 @@ import type { ToolUseBlock } from "../services/Message.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { findQuestion } from "./askUser.ts"
-import { save, storeKey, type Workplace } from "./checkpoint.ts"
+import { storeKey, type Workplace } from "./checkpoint.ts"
 import { openCalls, text, toolResult, toTurn } from "./conversation.ts"
 import { firstMessage, instructionFiles, instructionsLimit } from "./prompt.ts"
 import type { TaskRun } from "./TaskRun.ts"
@@ -20,24 +20,25 @@ export const resume = Effect.fn("resume")(function* (run: TaskRun, place: Workpl
   const repo = yield* TaskRepo
   const { id } = yield* run.task
   const stored = (yield* repo.conversation(id)).map(toTurn)
-  if (stored.length === 0) return yield* begin(run, place)
+  if (stored.length === 0) return yield* begin(run)
   const outbox = yield* answerCalls(run, place, openCalls(stored))
   const ended = outbox.length === 0 && stored.at(-1)?.role === "assistant"
-  const progress: Progress = { messages: stored, outbox, ended, knownTokens: 0, stumbles: 0 }
+  const progress: Progress = { messages: stored, outbox, ended, unsaved: [], knownTokens: 0, stumbles: 0 }
   return progress
 })
 
-const begin = Effect.fnUntraced(function* (run: TaskRun, place: Workplace) {
+const begin = Effect.fnUntraced(function* (run: TaskRun) {
   const ids = yield* Ids
   const task = yield* run.task
   const content = [text(firstMessage(task, yield* instructions(run)))]
-  yield* save(run, place, [
+  yield* run.record([
     TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers: [], startsOver: false })
   ])
   const progress: Progress = {
     messages: [{ role: "user", content }],
     outbox: [],
     ended: false,
+    unsaved: [],
     knownTokens: 0,
     stumbles: 0
   }
@@ -90,6 +91,10 @@ const answerCalls = Effect.fnUntraced(function* (run: TaskRun, place: Workplace,
 
 const runNow = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, call: ToolUseBlock) {
   yield* Ref.set(place.touched, true)
-  const [result] = yield* useTools(run, place.sandbox, [[call]], new Set())
+  const {
+    ends,
+    results: [result]
+  } = yield* useTools(run, place.sandbox, [[call]], new Set())
+  yield* run.record(ends)
   return result ?? toolResult(call.id, lost, true)
 })

@@ -50,7 +50,7 @@ export const runTask = Effect.fn("runTask")(
       Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message))
     )
   },
-  (effect, { run, task }) => Effect.annotateLogs(effect, { taskId: task.id, run })
+  (effect, { run, task }) => effect.pipe(Effect.scoped, Effect.annotateLogs({ taskId: task.id, run }))
 )
 
 const end = (run: TaskRun.TaskRun, change: TaskChange) => Effect.flatMap(run.lap, (lap) => run.record([lap, change]))

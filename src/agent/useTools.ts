@@ -41,25 +41,35 @@ export const group = (calls: ReadonlyArray<ToolUseBlock>): ReadonlyArray<Group> 
 export const started = (group: Group | undefined): ReadonlyArray<TaskChange> =>
   (group ?? []).map(({ id, input, name }) => TaskChange.ToolStarted({ toolCallId: id, tool: name, input }))
 
+/** What came of the calls of one answer; `ends` is for whoever stores it next. */
+export interface ToolsUsed {
+  readonly results: ReadonlyArray<ToolResultBlock>
+  readonly ends: ReadonlyArray<TaskChange>
+}
+
 /**
- * Runs the groups in order and gives the results in the order of the calls. The first group must have been recorded
- * as started, and `broken` names calls whose input can't be trusted; each later one is recorded together with the end of the one before.
+ * Runs the groups in order and gives the results in the order of the calls. The first group must have been recorded as
+ * started; each later one is recorded together with the end of the one before, and the end of the last one is the
+ * caller's to record. `broken` names calls whose input can't be trusted.
  */
-export const useTools = Effect.fn("useTools")(function* (
+export const useTools = Effect.fnUntraced(function* (
   run: TaskRun,
   sandbox: SandboxHandle,
   groups: ReadonlyArray<Group>,
   broken: ReadonlySet<string>
 ) {
-  const results: Array<ToolResultBlock> = []
-  for (const [index, group] of groups.entries()) {
+  let used: ToolsUsed = { results: [], ends: [] }
+  for (const group of groups) {
+    if (used.ends.length > 0) yield* run.record([...used.ends, ...started(group)])
     const finished = yield* Effect.forEach(group, (call) => timed(run, sandbox, call, broken), {
       concurrency: sideBySide
     })
-    yield* run.record([...finished.map(({ change }) => change), ...started(groups[index + 1])])
-    results.push(...finished.map(({ result }) => result))
+    used = {
+      results: [...used.results, ...finished.map(({ result }) => result)],
+      ends: finished.map(({ change }) => change)
+    }
   }
-  return results
+  return used
 })
 
 const timed = Effect.fnUntraced(function* (

@@ -4,7 +4,7 @@
  * What a step did to the work tree is saved while the model already thinks about its results. The results become part
  * of the stored conversation together with that checkpoint, so that after a crash the two always agree.
  */
-import { Effect, Fiber, Option, Ref } from "effect"
+import { Effect, Fiber, MutableRef, Option, Ref } from "effect"
 import type { Response, TurnMessage } from "../services/ClaudeClient.ts"
 import { Ids } from "../services/Ids.ts"
 import type { ContentBlock } from "../services/Message.ts"
@@ -18,6 +18,7 @@ import * as Limits from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { nudges, summaryMessage } from "./prompt.ts"
 import type { TaskRun } from "./TaskRun.ts"
+import { isReadOnly } from "./tools.ts"
 import { group, started, useTools } from "./useTools.ts"
 import { verdictOf } from "./verdict.ts"
 
@@ -27,6 +28,8 @@ export interface Progress {
   readonly messages: ReadonlyArray<TurnMessage>
   /** What the next message brings to the model: results of tools, or words of Errand's own. */
   readonly outbox: ReadonlyArray<ContentBlock>
+  /** Ends of tool calls that are not stored yet: they go with the next save. */
+  readonly unsaved: ReadonlyArray<TaskChange>
   /** True when the conversation ends with an answer after which nothing is left to do. */
   readonly ended: boolean
   /** Tokens of the conversation up to the last answer; 0 when not known. */
@@ -50,11 +53,14 @@ export const work = Effect.fn("work")(function* (run: TaskRun, place: Workplace,
 
 /** Steering messages are delivered before every call, queued ones when the model has ended its turn. */
 const takePending = Effect.fnUntraced(function* (run: TaskRun, progress: Progress) {
+  if (!MutableRef.getAndSet(run.mayHavePending, false)) return []
   const repo = yield* TaskRepo
   const { id } = yield* run.task
   const pending = yield* repo.pending(id)
   const turnEnded = progress.ended && progress.outbox.length === 0
-  return pending.filter(({ mode }) => turnEnded || mode === "steer")
+  const taken = pending.filter(({ mode }) => turnEnded || mode === "steer")
+  if (taken.length < pending.length) MutableRef.set(run.mayHavePending, true)
+  return taken
 })
 
 type Pending = Effect.Effect.Success<ReturnType<typeof takePending>>
@@ -69,15 +75,17 @@ const turn = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progre
       ? []
       : [TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers, startsOver: false })]
 
-  const request = yield* plan(run, messages, progress, content).pipe(Effect.tapError(() => save(run, place, said)))
+  const request = yield* plan(run, messages, progress, content).pipe(
+    Effect.tapError(() => save(run, place, progress.unsaved, said))
+  )
   const messageId = yield* ids.message
-  const saving = yield* Effect.fork(save(run, place, said))
+  const saving = yield* Effect.fork(save(run, place, progress.unsaved, said))
   const response = yield* Effect.raceFirst(
     askModel(run, request, messageId),
     Effect.zipRight(Fiber.join(saving), Effect.never)
   ).pipe(Effect.tapError(() => Fiber.await(saving)))
   yield* Fiber.join(saving)
-  return yield* act(run, place, { ...progress, messages, outbox: [] }, response, messageId)
+  return yield* act(run, place, { ...progress, messages, outbox: [], unsaved: [] }, response, messageId)
 })
 
 /** The next request, inside every limit; fails with the limit that it would break. */
@@ -119,23 +127,30 @@ const act = Effect.fnUntraced(function* (
   const answer = kept
     ? [TaskChange.MessageAdded({ messageId, role: "assistant", content, delivers: [], startsOver: false })]
     : []
-  yield* run.record([
+  const changes = [
     yield* counted(run, { ...response, responseId: response.id }),
     ...answer,
     yield* run.lap,
     ...started(groups[0])
-  ])
+  ]
+  if (verdict._tag !== "Tools") yield* run.record(changes)
   const after: Progress = {
     messages: kept ? [...progress.messages, { role: "assistant", content }] : progress.messages,
     outbox: [],
+    unsaved: [],
     ended: false,
     knownTokens: Limits.contextTokens(response.tokens),
     stumbles: 0
   }
   switch (verdict._tag) {
-    case "Tools":
-      yield* Ref.set(place.touched, true)
-      return { ...after, outbox: yield* useTools(run, place.sandbox, groups, verdict.broken) }
+    case "Tools": {
+      if (verdict.calls.some(({ name }) => !isReadOnly(name))) yield* Ref.set(place.touched, true)
+      // The tools need not wait for the disk: what they do counts only when it is stored, after this.
+      const recording = yield* Effect.fork(run.record(changes))
+      const { ends, results } = yield* useTools(run, place.sandbox, groups, verdict.broken)
+      yield* Fiber.join(recording)
+      return { ...after, outbox: results, unsaved: ends }
+    }
     case "Nudge":
       return yield* stumble(progress, { ...after, outbox: [text(verdict.text)] })
     case "Again":
@@ -161,7 +176,7 @@ const stumble = (before: Progress, after: Progress): Effect.Effect<Progress, Tas
 const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progress: Progress) {
   const ids = yield* Ids
   const task = yield* run.task
-  yield* save(run, place, [])
+  yield* save(run, place, progress.unsaved, [])
   const asked = { role: "user" as const, content: [...progress.outbox, text(nudges.sumUp)] }
   const response = yield* askModel(
     run,
@@ -180,6 +195,7 @@ const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progr
   const fresh: Progress = {
     messages: [{ role: "user", content }],
     outbox: [],
+    unsaved: [],
     ended: false,
     knownTokens: 0,
     stumbles: 0
