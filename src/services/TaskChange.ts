@@ -202,9 +202,9 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
     case "Completed":
       return { ...task, status: "completed", phase: null, finishedAt: now }
     case "Failed":
-      return { ...task, status: "failed", phase: null, error: change.error, finishedAt: now }
+      return { ...task, status: "failed", phase: null, error: change.error, pausedReason: null, finishedAt: now }
     case "Cancelled":
-      return { ...task, status: "cancelled", phase: null, finishedAt: now }
+      return { ...task, status: "cancelled", phase: null, pausedReason: null, finishedAt: now }
     default:
       return task
   }
