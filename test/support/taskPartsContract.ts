@@ -109,6 +109,8 @@ export const taskPartsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
         assert.isNull((yield* repo.runs(task.id))[1]?.endedAt)
         yield* TestClock.adjust("1 second")
         yield* repo.change(task.id, these(TaskChange.Failed({ error: { code: "broken", message: "It broke." } })))
+        yield* TestClock.adjust("1 second")
+        yield* repo.change(task.id, these(TaskChange.Queued({ reason: "retry" }), TaskChange.Cancelled()))
         assert.deepStrictEqual(yield* repo.runs(task.id), [
           {
             number: 1,

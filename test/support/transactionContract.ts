@@ -219,11 +219,14 @@ export const transactionContract = <E>(name: string, adapter: Layer.Layer<Transa
         const stream = newStream()
         const over = yield* Deferred.make<void>()
         const scope = yield* Effect.scope
+        const announced = yield* Ref.make(false)
+        const ownTransaction = Effect.zipLeft(write(stream), transaction.afterCommit(Ref.set(announced, true)))
         const child = yield* transaction.run(
-          Effect.forkIn(Effect.zipRight(Deferred.await(over), Effect.exit(transaction.run(write(stream)))), scope)
+          Effect.forkIn(Effect.zipRight(Deferred.await(over), Effect.exit(transaction.run(ownTransaction))), scope)
         )
         yield* Deferred.succeed(over, undefined)
         assert.isTrue(Exit.isSuccess(yield* Fiber.join(child)))
+        assert.isTrue(yield* Ref.get(announced))
         assert.strictEqual(yield* headOf(stream), 1)
       })
     )
