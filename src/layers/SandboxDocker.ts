@@ -2,7 +2,7 @@
  * Sandbox that is a container of a Docker engine, without a network.
  *
  * Owns: which engine, which containers are this server's, and removing the ones that nobody uses.
- * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner.py`).
+ * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner/`).
  */
 import { type Duration, Effect, Layer } from "effect"
 import { open, runnerBytes } from "../sandbox/container.ts"

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { constants } from "node:os"
 import type { Readable, Writable } from "node:stream"
 import type { Command } from "../services/Sandbox.ts"
-import { notStartedCode } from "./commandWords.ts"
+import { inDirectory } from "./commandWords.ts"
 import { killMarked, markVariable, signal } from "./stragglers.ts"
 
 export interface HostProcess {
@@ -48,15 +48,15 @@ const notStartedBecause = (error: unknown) =>
 /** What a program left behind may go on writing for this long after its end. */
 const drain = "50 millis"
 
-// A shell alone can join two outputs in one pipe, and it words what can't be started as people know it.
-const launcher = (merged: boolean) =>
-  `${merged ? "exec 2>&1; " : ""}cd -- "$1" || exit ${notStartedCode}; shift; exec "$@"`
+/** A shell alone can join two outputs in one pipe. */
+const merge = (argv: Command["argv"]): Command["argv"] => ["/bin/sh", "-c", 'exec 2>&1; exec "$@"', "sh", ...argv]
 
 const exitCode = (code: number | null, name: NodeJS.Signals | null): number =>
   code ?? 128 + (name === null ? 0 : constants.signals[name])
 
 const launch = ({ argv, cwd, env, mark, merged, root }: HostProgram) => {
-  const child = spawn("/bin/sh", ["-c", launcher(merged), "sh", cwd, ...argv], {
+  const [file, ...words] = merged ? merge(inDirectory(cwd, argv)) : inDirectory(cwd, argv)
+  const child = spawn(file, words, {
     cwd: root,
     env: { ...env, [markVariable]: mark },
     detached: true,

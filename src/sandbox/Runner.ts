@@ -1,7 +1,7 @@
 /** A runner in a sandbox, as commands, pipes and files use it. */
 import { Effect, Option } from "effect"
 import type { Command, SandboxLost } from "../services/Sandbox.ts"
-import { timedOutCode } from "./commandWords.ts"
+import { inDirectory, timedOutCode } from "./commandWords.ts"
 import { Answer, How, list, Request, u32 } from "./frames.ts"
 import type { RunnerConnection } from "./RunnerConnection.ts"
 
@@ -18,11 +18,14 @@ export const startBody = (
   flags: number,
   keep: number,
   { argv, cwd, env, timeoutMs }: Pick<Command, "argv" | "cwd" | "env" | "timeoutMs">
-): ReadonlyArray<Uint8Array> => [
-  Uint8Array.of(flags),
-  u32(timeoutMs, keep, argv.length),
-  ...list([cwd ?? "", ...argv, ...Object.entries(env ?? {}).flat()])
-]
+): ReadonlyArray<Uint8Array> => {
+  const words = cwd === undefined ? argv : inDirectory(cwd, argv)
+  return [
+    Uint8Array.of(flags),
+    u32(timeoutMs, keep, words.length),
+    ...list([...words, ...Object.entries(env ?? {}).flat()])
+  ]
+}
 
 export interface Ended {
   readonly exitCode: number

@@ -49,8 +49,12 @@ export class RunnerConnection {
 
   /** Why nothing works any more, once that is so. */
   get whyLost(): string | undefined {
-    const complaint = this.#complaint.text.trim()
-    return this.#lost === undefined || complaint === "" ? this.#lost : `${this.#lost} (${complaint})`
+    return this.#lost
+  }
+
+  /** The last line that the runner, or who failed to start it, wrote to standard error. */
+  get complaint(): string {
+    return this.#complaint.text.trim().split("\n").at(-1) ?? ""
   }
 
   /** Gives a request its id. */

@@ -7,6 +7,16 @@ const hasNul = (text: string) => text.includes("\0")
 export const notStartedCode = 126
 export const timedOutCode = 124
 
+/** Changes the directory before the program starts, and words what is wrong with either as people know it. */
+export const inDirectory = (cwd: string, argv: Command["argv"]): Command["argv"] => [
+  "/bin/sh",
+  "-c",
+  `cd -- "$1" || exit ${notStartedCode}; shift; exec "$@"`,
+  "sh",
+  cwd,
+  ...argv
+]
+
 export const refusedCommand = ({
   argv,
   cwd = "",

@@ -9,12 +9,12 @@ import { type ContainerSpec, containerOptions, root } from "./containerSpec.ts"
 import { call, type Engine, EngineError, isCertain, unavailable } from "./engine.ts"
 import { Answer } from "./frames.ts"
 import { isGone, removeLater, removeSoon } from "./removal.ts"
-import runnerText from "./runner.py?raw"
 import type { Runner } from "./Runner.ts"
 import { readFile, writeFile } from "./runnerFiles.ts"
 import { RunnerConnection } from "./RunnerConnection.ts"
 import { pipe } from "./runnerPipe.ts"
 import { run } from "./runnerRun.ts"
+import { runnerText } from "./runnerText.ts"
 
 const createTime = "20 seconds"
 /** An interrupted opening waits so long to learn whether there is a container. */
@@ -38,7 +38,8 @@ export const open = Effect.fnUntraced(
       Effect.sync(() => new RunnerConnection(stream)),
       (connection) => Effect.sync(() => connection.lose("it was closed"))
     )
-    const lost = yield* Effect.cached(explain(engine, spec, connection))
+    // Asked once for all, and to the end: who asks first may be cancelled in the meantime.
+    const lost = yield* Effect.cached(Effect.uninterruptible(explain(engine, spec, connection)))
     const runner: Runner = {
       connection,
       lost: Effect.flatMap(lost, (detail) => new SandboxLost({ detail })),
@@ -123,7 +124,7 @@ const start = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection
   })
 
 const endedEarly = (connection: RunnerConnection) =>
-  new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.whyLost ?? "it ended"}` })
+  new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.complaint}` })
 
 /** A hung engine says nothing: silence while something is under way ends the connection. */
 const watch = (connection: RunnerConnection, silence: Duration.DurationInput) =>
@@ -160,5 +161,8 @@ const explain = (engine: Engine, spec: ContainerSpec, connection: RunnerConnecti
     Effect.catchAll((error) =>
       Effect.succeed(isGone(error) ? "its container is gone" : `the Docker engine does not answer: ${error.detail}`)
     ),
-    Effect.map((finding) => `The sandbox was lost: ${finding ?? connection.whyLost ?? "it ended"}.`)
+    Effect.map((finding) => {
+      const complaint = connection.complaint === "" ? "" : ` (${connection.complaint})`
+      return `The sandbox was lost: ${finding ?? connection.whyLost ?? "it ended"}${complaint}.`
+    })
   )

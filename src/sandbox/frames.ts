@@ -1,12 +1,12 @@
 /**
- * The language between the server and `runner.py`: frames, each `u32 length | u8 type | u32 id | body`, big endian.
+ * The language between the server and the runner (`runner/`): frames, each `u32 length | u8 type | u32 id | body`, big endian.
  *
  * A list in a body is `(u32 length | bytes)*`. The id is the request's; all that answers a request carries it.
  */
 
 /** To the runner. */
 export const Request = {
-  /** u8 flags | u32 time limit in ms, 0 for none | u32 bytes kept of each end | u32 argc | list(cwd, argv, names and values) */
+  /** u8 flags | u32 time limit in ms, 0 for none | u32 bytes kept of each end | u32 argc | list(argv, names and values) */
   start: 1,
   /** Bytes of standard input; none for its end. */
   input: 2,

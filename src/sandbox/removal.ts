@@ -4,7 +4,7 @@ import { call, type Engine, type EngineError } from "./engine.ts"
 
 /** For one request, for all of its retries, and between tries that nobody waits for. */
 const requestTime = "5 seconds"
-const waitingTime = "8 seconds"
+const waitingTime = "5 seconds"
 const laterEvery = "5 seconds"
 /** A container whose making was not confirmed may still appear within two minutes. */
 const doubtfulTries = 24
@@ -14,13 +14,17 @@ export const isGone = (error: EngineError) => error.status === 404
 /** Another request, or the engine itself, is removing it. */
 const isUnderWay = (error: EngineError) => error.status === 409
 
+/** Three seconds, in which a removal that is under way is over. */
+const underWayPolls = Schedule.spaced("50 millis").pipe(Schedule.intersect(Schedule.recurs(60)))
+const retries = Schedule.exponential("100 millis").pipe(Schedule.intersect(Schedule.recurs(4)))
+
 /** True when it was there. Returns when it is gone, with its volume. */
 export const remove = ({ docker }: Engine, name: string): Effect.Effect<boolean, EngineError> =>
   call(requestTime, (abortSignal) => docker.getContainer(name).remove({ force: true, v: true, abortSignal })).pipe(
     Effect.as(true),
-    Effect.retry({ while: isUnderWay, schedule: Schedule.spaced("50 millis") }),
+    Effect.retry({ while: isUnderWay, schedule: underWayPolls }),
     Effect.catchIf(isGone, () => Effect.succeed(false)),
-    Effect.retry(Schedule.exponential("100 millis").pipe(Schedule.intersect(Schedule.recurs(5))))
+    Effect.retry(retries)
   )
 
 /** Removes the volumes with a label that no container has any more: of containers that somebody removed by hand. */

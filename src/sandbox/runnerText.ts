@@ -1,0 +1,9 @@
+/** The program that every container runs as its main process; the parts are in the order in which they build on another. */
+import commands from "./runner/commands.py?raw"
+import ends from "./runner/ends.py?raw"
+import files from "./runner/files.py?raw"
+import frames from "./runner/frames.py?raw"
+import loop from "./runner/loop.py?raw"
+import streams from "./runner/streams.py?raw"
+
+export const runnerText = [frames, commands, streams, ends, files, loop].join("\n")
