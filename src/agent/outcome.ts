@@ -14,5 +14,3 @@ export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", {
 
 /** Nobody answered for a while: the run gives its sandbox and slot back, the answer starts another. */
 export class TaskParked extends Schema.TaggedError<TaskParked>()("TaskParked", {}) {}
-
-export type RunEnd = TaskFailed | TaskPaused | TaskParked

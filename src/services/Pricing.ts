@@ -26,7 +26,7 @@ export const priceOf = (table: PriceTable, model: string): Option.Option<Price> 
   if (own !== undefined) return Option.some(own)
   const family = Object.keys(table)
     .filter((key) => key.endsWith("*") && model.startsWith(key.slice(0, -1)))
-    .sort((a, b) => b.length - a.length)[0]
+    .toSorted((a, b) => b.length - a.length)[0]
   return Option.fromNullable(family === undefined ? undefined : table[family])
 }
 

@@ -58,10 +58,10 @@ describeWithEngine("reconnecting", () => {
       })
       const stream = `task:${id}`
       const subscribers = Array.from({ length: clients }, () => new Subscriber(errand, [stream]))
-      let ended = false
+      const life = { ended: false }
 
       const comeAndGo = async (subscriber: Subscriber) => {
-        while (subscriber.connections <= reconnects / clients || !ended) {
+        while (subscriber.connections <= reconnects / clients || !life.ended) {
           if (await subscriber.connect()) await sleep(Math.random() * 1_500)
           else await sleep(100)
           subscriber.vanish()
@@ -75,7 +75,7 @@ describeWithEngine("reconnecting", () => {
       const clientsDone = Promise.all(subscribers.map(comeAndGo))
       for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) await restart(signal)
       const task = await errand.final(id, 180_000)
-      ended = true
+      life.ended = true
       await clientsDone
 
       expect(task).toMatchObject({ status: "completed" })

@@ -37,6 +37,8 @@ const scenarios = [
   { name: "other", steps: [{ text: "Done." }] }
 ] as const
 
+const has = (type: string) => (events: ReadonlyArray<Json>) => events.some(({ event }) => event.type === type)
+
 describeWithEngine("SIGTERM", () => {
   const scope = Effect.runSync(Scope.make())
   const proxy = new EngineProxy()
@@ -78,7 +80,6 @@ describeWithEngine("SIGTERM", () => {
       await sleep(50)
     }
   }
-  const has = (type: string) => (events: ReadonlyArray<Json>) => events.some(({ event }) => event.type === type)
 
   it("during eight tasks, each at another place, ends in ten seconds and leaves no container", async () => {
     const ids: Array<string> = []

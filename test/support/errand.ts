@@ -14,7 +14,9 @@ const run = promisify(execFile)
 /** Only what the test says, and what every process needs. */
 const baseEnvironment = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/tmp", NO_COLOR: "1" }
 
+/** An answer as it came: tests say what they expect of it. */
 export interface Json {
+  // oxlint-disable-next-line no-explicit-any -- what the server sends is what is under test
   readonly [key: string]: any
 }
 

@@ -1,6 +1,6 @@
 /** A client of the stream that keeps count: every event of a stream must come once, in order, without gaps. */
 import { setTimeout as sleep } from "node:timers/promises"
-import WebSocket from "ws"
+import { WebSocket } from "ws"
 import type { Errand, Json } from "./errand.ts"
 
 export class Subscriber {

@@ -1,0 +1,33 @@
+/**
+ * Errand as a library: the contracts, the adapters, and the two layers that make a server of them.
+ *
+ *   Server.layer.pipe(Layer.provide(AppLayer.layer), Layer.launch)
+ */
+export * as AppConfigEnv from "./layers/AppConfigEnv.ts"
+export * as AppLayer from "./layers/AppLayer.ts"
+export * as ClaudeClientAnthropic from "./layers/ClaudeClientAnthropic.ts"
+export * as GitStoreBare from "./layers/GitStoreBare.ts"
+export * as SandboxDocker from "./layers/SandboxDocker.ts"
+export * as SandboxProcess from "./layers/SandboxProcess.ts"
+export * as Server from "./http/Server.ts"
+export { Api } from "./http/Api.ts"
+export * from "./services/Accounts.ts"
+export * from "./services/AppConfig.ts"
+export * from "./services/ClaudeClient.ts"
+export * from "./services/EventBus.ts"
+export * from "./services/GitCredentials.ts"
+export * from "./services/GitStore.ts"
+export * from "./services/Idempotency.ts"
+export * from "./services/Ids.ts"
+export * from "./services/Message.ts"
+export * from "./services/Pricing.ts"
+export * from "./services/Sandbox.ts"
+export * from "./services/Task.ts"
+export * from "./services/TaskChange.ts"
+export * from "./services/TaskEvent.ts"
+export * from "./services/TaskQueue.ts"
+export * from "./services/TaskRepo.ts"
+export * from "./services/TaskRunner.ts"
+export * from "./services/TaskStatus.ts"
+export * from "./services/Transaction.ts"
+export * from "./services/Vault.ts"
