@@ -11,7 +11,8 @@ import { Subscriber } from "../support/subscriber.ts"
 
 const tasks = 8
 const subscribers = 100
-const seconds = 60
+/** Long enough to see; a minute, and the figures that the test prints, say what a server of this size bears. */
+const seconds = Number(process.env["ERRAND_FAN_OUT_SECONDS"] ?? "10")
 /** Events of a turn with four calls that read: the answer, its usage, four starts, four ends, the results. */
 const eventsPerTurn = 11
 const wantedRate = 200
@@ -26,7 +27,7 @@ const read = { name: "read_file", input: { path: "a.txt" } }
 
 describeWithEngine("fan-out", () => {
   it(
-    "gives 200 events a second to 100 subscribers for a minute, in steady memory",
+    "gives every event of eight busy tasks to 99 subscribers, whatever the hundredth does",
     { timeout: 240_000 },
     async (context) => {
       const scope = Effect.runSync(Scope.make())
@@ -54,7 +55,7 @@ describeWithEngine("fan-out", () => {
         await Promise.all([...awake, asleep].map((subscriber) => subscriber.connect()))
         asleep.stopReading()
         for (const id of ids) await errand.until(id, ({ seq }) => seq > 30)
-        await sleep(10_000)
+        await sleep(seconds * 200)
 
         const start = performance.now()
         const before = awake[0]?.received ?? 0
