@@ -42,9 +42,10 @@ export const knownSchema = Math.max(...Object.keys(migrations).map((key) => Numb
 const pragmas = [
   "synchronous = NORMAL",
   "foreign_keys = ON",
-  // Waiting for a lock blocks the whole process, so it is short; a transaction tries again (`TransactionSqlite.ts`).
   "busy_timeout = 250",
-  "temp_store = MEMORY"
+  "temp_store = MEMORY",
+  // What a burst of writes, or a long reader, let the log grow to is given back to the disk afterwards.
+  "journal_size_limit = 67108864"
 ]
 
 const migrationTable = "effect_sql_migrations"
@@ -70,6 +71,8 @@ const open = Effect.fnUntraced(function* (file: string) {
   const found = yield* foundSchema(sql)
   if (found > knownSchema) return yield* new DatabaseTooNew({ file, found, known: knownSchema })
   yield* Effect.provideService(migrate, SqlClient, sql)
+  // SQLite waits for locks with the whole process: from here on transactions wait by themselves (`TransactionSqlite.ts`).
+  yield* sql`PRAGMA busy_timeout = 10`
   return Context.make(SqliteClient.SqliteClient, sql).pipe(Context.add(SqlClient, sql))
 })
 

@@ -21,8 +21,8 @@ const largestBatch = 32
 
 const execute = (connection: Connection, statement: string) => connection.execute(statement, [], undefined)
 
-/** Another process may hold the lock, as a command or a backup does: it is waited for, ten seconds in all. */
-const begin = (connection: Connection, attempts = 36): Effect.Effect<void, SqlError> =>
+/** Another process may hold the lock, as a command does: each attempt waits 10 ms in SQLite, and all of them for 10 s. */
+const begin = (connection: Connection, attempts = 330): Effect.Effect<void, SqlError> =>
   Effect.catchAll(execute(connection, "BEGIN IMMEDIATE"), (error) =>
     isBusy(error) && attempts > 0
       ? Effect.delay(
@@ -129,15 +129,17 @@ const make = Effect.gen(function* () {
   const writer = yield* Effect.forkScoped(Effect.withMaxOpsBeforeYield(writeForEver, Number.MAX_SAFE_INTEGER))
 
   const submit = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageFull, R> =>
-    withJob(effect, (job, result) => {
-      if (!gathering.offer(job)) return Effect.interrupt
-      // What has not begun never will, what has begun is seen to its end.
-      return Effect.onInterrupt(result, () => {
-        if (job.state === "begun") return Effect.exit(result)
-        job.state = "dropped"
-        return Effect.void
+    Effect.uninterruptibleMask((restore) =>
+      withJob(effect, (job, result) => {
+        if (!gathering.offer(job)) return Effect.interrupt
+        // What has not begun never will, what has begun is seen to its end.
+        return Effect.onInterrupt(restore(result), () => {
+          if (job.state === "begun") return Effect.exit(result)
+          job.state = "dropped"
+          return Effect.void
+        })
       })
-    })
+    )
 
   return Transaction.of({
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>

@@ -84,7 +84,7 @@ describe("Sqlite", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
-  it.effect("sets what every connection needs", () =>
+  it.effect("sets what every transaction relies on", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient
       const settings = yield* Effect.forEach(["synchronous", "foreign_keys", "busy_timeout", "temp_store"], (name) =>
@@ -92,7 +92,7 @@ describe("Sqlite", () => {
       )
       assert.deepStrictEqual(
         settings.map((rows) => values(rows)[0]),
-        [1, 1, 250, 2]
+        [1, 1, 10, 2]
       )
     }).pipe(Effect.provide(Sqlite.layerMemory))
   )

@@ -1,9 +1,9 @@
 /**
  * Tasks, everything that belongs to one, and the log of every stream.
  *
- * Times are text, RFC 3339 in UTC with milliseconds; lists and model content are JSON. What a task grows by at every
- * step is stored under the task's id and a position in it (WITHOUT ROWID): each commit writes every page that it
- * touched, and so touches one for each table, where an index would make it two.
+ * Times are text, RFC 3339 in UTC with milliseconds; lists and model content are JSON. Tables of long texts keep their
+ * rowid: with texts of 3 kB a commit costs two thirds of what it does without (50 µs against 75), and a page of events
+ * is read in as much less.
  */
 import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect } from "effect"
@@ -85,7 +85,7 @@ const tables = [
     created_at TEXT NOT NULL,
     content TEXT NOT NULL,
     PRIMARY KEY (task_id, position)
-  ) STRICT, WITHOUT ROWID`,
+  ) STRICT`,
 
   `CREATE TABLE pending_messages (
     task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
@@ -95,7 +95,7 @@ const tables = [
     content TEXT NOT NULL,
     created_at TEXT NOT NULL,
     PRIMARY KEY (task_id, position)
-  ) STRICT, WITHOUT ROWID`,
+  ) STRICT`,
 
   `CREATE TABLE tool_calls (
     position INTEGER PRIMARY KEY,
@@ -170,7 +170,7 @@ const tables = [
     start INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (task_id, start)
-  ) STRICT, WITHOUT ROWID`,
+  ) STRICT`,
 
   `CREATE TABLE streams (
     name TEXT PRIMARY KEY NOT NULL,
@@ -185,7 +185,7 @@ const tables = [
     type TEXT NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (stream, seq)
-  ) STRICT, WITHOUT ROWID`,
+  ) STRICT`,
 
   // Contentless: the index holds words, not a second copy of every text.
   `CREATE VIRTUAL TABLE task_search USING fts5 (
