@@ -72,7 +72,7 @@ export const SearchFiles = Schema.Struct({
 })
 
 export const RunCommand = Schema.Struct({
-  command: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(100_000)).annotations({
+  command: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(30_000)).annotations({
     description: "A command for bash, run in the working directory"
   }),
   timeout_seconds: Schema.optionalWith(Schema.Number.pipe(Schema.int(), Schema.between(1, maxTimeoutSeconds)), {
