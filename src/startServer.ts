@@ -5,6 +5,7 @@ import { ServerNotStarted, type ServerProcess } from "./cli/ServerProcess.ts"
 import * as Server from "./http/Server.ts"
 import * as AppLayer from "./layers/AppLayer.ts"
 import { AppConfig, type Settings } from "./services/AppConfig.ts"
+import { letHeapGrow } from "./smallHeap.ts"
 
 const codeOf = ({ cause }: HttpServerError.ServeError): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : String(cause)
@@ -30,5 +31,6 @@ export const startServer: Context.Tag.Service<ServerProcess>["start"] = (setting
       Effect.catchTag("ServeError", (error) => cannotListen(error, Context.get(application, AppConfig))),
       Effect.provide(application)
     )
+    yield* Effect.sync(letHeapGrow)
     return { url: HttpServer.formatAddress(Context.get(door, HttpServer.HttpServer).address) }
   })
