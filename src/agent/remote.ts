@@ -4,6 +4,7 @@
 import { Duration, Effect, Random, Schedule } from "effect"
 import type { BranchMoved, RemoteFailed } from "../services/GitStore.ts"
 import { TaskChange } from "../services/TaskChange.ts"
+import { credentialNeeded } from "../services/TaskCommands.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
@@ -29,5 +30,5 @@ export const remoteRetries = (run: TaskRun) =>
 /** A missing sign-in pauses the task; everything else that retries did not mend fails it. */
 export const remoteTrouble = (error: RemoteFailed): Effect.Effect<never, TaskFailed | TaskPaused> =>
   error.reason === "auth"
-    ? new TaskPaused({ reason: "git_credential_needed" })
+    ? new TaskPaused({ reason: credentialNeeded })
     : new TaskFailed({ code: `repository_${error.reason}`, message: error.detail })

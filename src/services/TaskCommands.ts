@@ -42,11 +42,24 @@ export const byRun =
 /** A final task stays as it is. */
 export const cancel: Decide<never> = (task) => (isFinal(task.status) ? nothing : Either.right([TaskChange.Cancelled()]))
 
-/** Starts a failed or cancelled task again, from its last checkpoint and with its conversation. */
-export const retry: Decide<NotNow> = (task) =>
-  task.status === "failed" || task.status === "cancelled"
+/** Starts a failed or cancelled task again, or a paused one without waiting for what paused it; from its last checkpoint. */
+export const retry: Decide<NotNow> = (task) => {
+  if (task.status === "paused") return Either.right([TaskChange.Queued({ reason: "resume" })])
+  return task.status === "failed" || task.status === "cancelled"
     ? Either.right([TaskChange.Queued({ reason: "retry" })])
-    : Either.left(new NotNow({ status: task.status, remedy: "Only a failed or cancelled task can be retried." }))
+    : Either.left(
+        new NotNow({ status: task.status, remedy: "Only a failed, cancelled or paused task can be started again." })
+      )
+}
+
+/** The reason of a pause that lasts until there is a credential for the repository's host. */
+export const credentialNeeded = "git_credential_needed"
+
+/** A credential has been stored: what waited for it goes on. */
+export const signedIn: Decide<never> = (task) =>
+  task.status === "paused" && task.pausedReason === credentialNeeded
+    ? Either.right([TaskChange.Queued({ reason: "resume" })])
+    : nothing
 
 /** Adds a message of the user; on a final task it starts a follow-up. */
 export const say =

@@ -9,6 +9,7 @@ import { CurrentPrincipal } from "../api/Authentication.ts"
 import { Problem } from "../api/Problem.ts"
 import { NewCredential } from "../api/requests.ts"
 import { Api } from "../Api.ts"
+import { resumeAfterSignIn } from "../resumeAfterSignIn.ts"
 import { bodyText, decodeBody } from "../requestBody.ts"
 import { Hub } from "../stream/Hub.ts"
 import { asProblem, notFound } from "../translate.ts"
@@ -29,6 +30,7 @@ export const layer = HttpApiBuilder.group(Api, "account", (handlers) =>
     const accounts = yield* Accounts
     const credentials = yield* GitCredentials
     const hub = yield* Hub
+    const resume = yield* resumeAfterSignIn
 
     return handlers
       .handle("me", () => Effect.map(CurrentPrincipal, ({ user, deviceId, scopes }) => ({ ...user, deviceId, scopes })))
@@ -55,6 +57,7 @@ export const layer = HttpApiBuilder.group(Api, "account", (handlers) =>
           const credential = yield* Effect.flatMap(bodyText, decodeCredential)
           if (!hostOfGit.test(host)) return yield* hostRefused
           yield* credentials.put(user.id, host, credential)
+          yield* resume(user.id, host)
         }).pipe(asProblem)
       )
       .handle("removeCredential", ({ path: { host } }) =>
