@@ -86,4 +86,22 @@ describeWithEngine("the main job", () => {
     expect(body["status"]).toBe("cancelled")
     expect(performance.now() - start).toBeLessThan(5_000)
   })
+
+  it("pauses without a credential, and goes on when there is one", async () => {
+    const { path, url } = await Effect.runPromise(git.create("secret", { "sum.js": "a - b\n", "test.js": "" }))
+    await Effect.runPromise(git.requireSignIn("x-access-token", "a-token-of-mine"))
+    const { id } = await errand.submit({ repository: { url }, prompt: "Mend the sum, in secret." })
+    expect(await errand.final(id)).toMatchObject({ status: "paused", error: null })
+    expect((await errand.events(id)).at(-1)?.["event"]).toEqual({
+      type: "task.paused",
+      reason: "git_credential_needed"
+    })
+    const stored = await errand.call("PUT", `git-credentials/${encodeURIComponent(git.host)}`, {
+      kind: "token",
+      value: "a-token-of-mine"
+    })
+    expect(stored.status).toBeLessThan(300)
+    const task = await errand.until(id, ({ status }) => status === "completed")
+    expect(await Effect.runPromise(gitText(path, ["rev-parse", "main"]))).toBe(task["baseCommit"])
+  })
 })
