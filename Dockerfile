@@ -1,6 +1,7 @@
 # The server. The image that tasks run in is another one: src/sandbox/image/Dockerfile.
-ARG BUILD_IMAGE=node:24-bookworm
-ARG RUNTIME_IMAGE=node:24-bookworm-slim
+# Not Node 24 yet: compiled with the headers of 24.19 or later, better-sqlite3 12 aborts when statements are collected.
+ARG BUILD_IMAGE=node:22-bookworm
+ARG RUNTIME_IMAGE=node:22-bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build

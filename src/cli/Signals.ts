@@ -6,7 +6,7 @@
  */
 import { Context, Effect, Layer, Queue, Schema } from "effect"
 
-/** `SIGPIPE` stands for a standard output that nobody reads any more. */
+/** `SIGPIPE` stands for a standard output that can't be written: nobody reads it any more, or its disk is full. */
 export const Signal = Schema.Literal("SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM")
 export type Signal = typeof Signal.Type
 
@@ -27,9 +27,7 @@ export const layer: Layer.Layer<Signals> = Layer.scoped(
     const onSignal = (signal: NodeJS.Signals) => {
       if (Schema.is(Signal)(signal)) queue.unsafeOffer(signal)
     }
-    const onOutputError = (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") queue.unsafeOffer("SIGPIPE")
-    }
+    const onOutputError = () => void queue.unsafeOffer("SIGPIPE")
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         for (const signal of caught) process.on(signal, onSignal)

@@ -1,48 +1,12 @@
 import { FetchHttpClient } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { layer } from "@effect/vitest"
-import { type Console, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { expect } from "vitest"
-import { errand } from "../../src/cli/errand.ts"
-import { exitCodeOf } from "../../src/cli/outcome.ts"
-import { layOut } from "../../src/cli/render/Line.ts"
-import { Screen } from "../../src/cli/Screen.ts"
 import { ServerNotStarted, ServerProcess } from "../../src/cli/ServerProcess.ts"
 import { Signals } from "../../src/cli/Signals.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
-
-/** Runs a command line and gives what a shell would see of it. */
-const shell = Effect.fnUntraced(function* (line: string) {
-  let output = ""
-  let complaints = ""
-  const screen = Screen.of({
-    interactive: false,
-    color: false,
-    print: (lines) =>
-      Effect.sync(() => {
-        output += lines.flatMap((each) => layOut(each, { columns: undefined, color: false })).join("\n") + "\n"
-      }),
-    show: () => Effect.void,
-    write: (text) =>
-      Effect.sync(() => {
-        output += text
-      })
-  })
-  const exit = yield* Effect.consoleWith((console) =>
-    Effect.withConsole(Effect.exit(errand(line.split(" ").filter((word) => word !== ""))), {
-      ...console,
-      log: (...texts) =>
-        Effect.sync(() => {
-          output += `${texts.join(" ")}\n`
-        }),
-      error: (...texts) =>
-        Effect.sync(() => {
-          complaints += `${texts.join(" ")}\n`
-        })
-    } satisfies Console.Console)
-  ).pipe(Effect.provideService(Screen, screen))
-  return { code: exitCodeOf(exit), output, complaints }
-})
+import { shell } from "./shell.ts"
 
 const world = Layer.mergeAll(
   NodeContext.layer,

@@ -1,5 +1,5 @@
 /** A patch as lines. */
-import { codeLine, type Line, span, type Style } from "./Line.ts"
+import { hanging, type Line, line, span, type Style } from "./Line.ts"
 import { safeLines } from "./safeText.ts"
 
 const styleOf = (text: string): Style => {
@@ -10,4 +10,4 @@ const styleOf = (text: string): Style => {
 }
 
 export const tellDiff = (patch: string): ReadonlyArray<Line> =>
-  safeLines(patch.replace(/\n$/u, "")).map((text) => codeLine(span(text, styleOf(text))))
+  safeLines(patch.replace(/\n$/u, "")).map((text) => hanging(2, line(span(text, styleOf(text)))))

@@ -9,9 +9,7 @@ const atLeast = (found: string, major: number, minor: number): boolean => {
 }
 
 export const checkNode = (version: string): Finding =>
-  atLeast(version, 20, 19)
-    ? ok("node", `${version}${atLeast(version, 24, 0) ? "" : " (24 is recommended)"}`)
-    : problem("node", version, "Errand needs Node 20.19 or newer; 24 is recommended.")
+  atLeast(version, 20, 19) ? ok("node", version) : problem("node", version, "Errand needs Node 20.19 or newer.")
 
 const outputOf = (program: string) =>
   Command.string(Command.make(program, "--version")).pipe(Effect.timeout("5 seconds"), Effect.option)

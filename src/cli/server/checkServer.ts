@@ -105,8 +105,13 @@ const checkExposure = ({ host, publicUrl }: Settings): Finding => {
       )
 }
 
+const shorter = (a: string, b: string): string => (b.length < a.length ? b : a)
+
 /** What to type to run this program again. */
-const program = process.argv[1]?.endsWith(".mjs") === true ? `node ${relative("", process.argv[1])}` : "errand"
+const program =
+  process.argv[1]?.endsWith(".mjs") === true
+    ? `node ${shorter(process.argv[1], relative("", process.argv[1]))}`
+    : "errand"
 
 const checkUsers = withAccounts((accounts) => accounts.devices(Option.none())).pipe(
   Effect.match({

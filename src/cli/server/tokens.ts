@@ -1,7 +1,7 @@
 /** What `errand token` does. */
 import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { Device, TokenScope } from "../../services/Accounts.ts"
-import { type AppConfig } from "../../services/AppConfig.ts"
+import { AppConfig } from "../../services/AppConfig.ts"
 import { DeviceId } from "../../services/Ids.ts"
 import { WrongUsage } from "../outcome.ts"
 import { codeLine, type Line, line, span } from "../render/Line.ts"
@@ -23,8 +23,12 @@ export const create = Effect.fn("token create")(function* (
   options: Output & { readonly login: string; readonly name: string; readonly scopes: ReadonlyArray<TokenScope> }
 ) {
   const scopes: ReadonlyArray<TokenScope> = options.scopes.length > 0 ? options.scopes : ["read", "write"]
-  const { device, token, user } = yield* onDataDir(
-    withAccounts((accounts) => accounts.createToken(options.login, { name: options.name, scopes }))
+  const { dataDir, device, token, user } = yield* onDataDir(
+    Effect.flatMap(AppConfig, ({ dataDir }) =>
+      withAccounts((accounts) => accounts.createToken(options.login, { name: options.name, scopes })).pipe(
+        Effect.map((made) => ({ dataDir, ...made }))
+      )
+    )
   )
   if (options.json) {
     return yield* writeJson({ token: Redacted.value(token), login: user.login, role: user.role, device })
@@ -32,7 +36,7 @@ export const create = Effect.fn("token create")(function* (
   const { write } = yield* Screen
   yield* write(`${Redacted.value(token)}\n`)
   yield* Console.error(
-    `Access token of ${user.login} (${user.role}; ${device.scopes.join(", ")}). It is shown this once: only its hash is stored.`
+    `Access token of ${user.login} (${user.role}; ${device.scopes.join(", ")}) for the server in ${dataDir}. It is shown this once: only its hash is stored.`
   )
 })
 
