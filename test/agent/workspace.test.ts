@@ -115,6 +115,17 @@ layer(workplaceLayer, { excludeTestServices: true })("workspace", (it) => {
     })
   )
 
+  it.scoped("works on repositories of the newer hash", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.flatMap(remoteWith(someFiles, "sha256"), workOn)
+      expect(place.base).toHaveLength(64)
+      yield* sh(place, "echo 4 >> src/a.ts")
+      const { commit } = Option.getOrThrow(yield* checkpoint(place, { parent: place.base }))
+      expect(yield* changes(place, commit)).toEqual(["m src/a.ts"])
+      expect(yield* sh(yield* workOn(place, commit), "git status --porcelain")).toBe(" M src/a.ts")
+    })
+  )
+
   it.scoped("does not care what the agent does with its own history", () =>
     Effect.gen(function* () {
       const place = yield* workplace(someFiles)

@@ -34,10 +34,10 @@ export const git = (
 export const gitText = (repository: string, args: ReadonlyArray<string>, input?: string | Uint8Array) =>
   Effect.map(git(repository, args, input), (bytes) => bytes.toString("utf8").trim())
 
-export const makeBare = (repository: string, branch = "main") =>
+export const makeBare = (repository: string, branch = "main", format = "sha1") =>
   Effect.zipRight(
     Effect.sync(() => mkdirSync(repository, { recursive: true })),
-    git(repository, ["init", "--bare", "--quiet", "--template=", "-b", branch])
+    git(repository, ["init", "--bare", "--quiet", "--template=", "-b", branch, `--object-format=${format}`])
   )
 
 /** A path as fast-import takes it, whatever bytes it has. */

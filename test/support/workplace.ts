@@ -31,7 +31,7 @@ export const openSandbox: Effect.Effect<SandboxHandle, never, Sandbox | Scope.Sc
 )
 
 /** A repository as a remote has it, fetched into the store. */
-export const remoteWith = (files: Readonly<Record<string, FileSpec>> | null) =>
+export const remoteWith = (files: Readonly<Record<string, FileSpec>> | null, format = "sha1") =>
   Effect.gen(function* () {
     const store = yield* GitStore
     const folder = yield* Effect.acquireRelease(
@@ -39,7 +39,7 @@ export const remoteWith = (files: Readonly<Record<string, FileSpec>> | null) =>
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
     const path = join(folder, "app.git")
-    yield* makeBare(path)
+    yield* makeBare(path, "main", format)
     if (files !== null) yield* commitFiles(path, files)
     const key: StoreKey = { owner, url: path }
     return { key, path, base: (yield* store.fetch(key, Option.none())).commit }
