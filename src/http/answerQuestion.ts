@@ -13,9 +13,11 @@ import type { NewAnswer } from "./api/requests.ts"
 import { notFound } from "./translate.ts"
 
 const closed = ({ status, answer }: Question) =>
-  Problem.of("question_closed", `This question is ${status}; the answer that holds is in \`answer\`.`, {
-    ...(answer === null ? {} : { answer })
-  })
+  Problem.of(
+    "question_closed",
+    `This question is ${status}; the answer that holds is in \`answer\`.`,
+    answer === null ? {} : { answer }
+  )
 
 const invalid = (path: string, message: string) =>
   Problem.of("invalid_request", `${path} ${message}.`, { errors: [{ path, message }] })

@@ -5,7 +5,7 @@
  * Does not own: the codes (`translate.ts`, `api/Problem.ts`).
  */
 import { HttpApiBuilder, HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Clock, Effect, HashSet, Metric, Option } from "effect"
+import { Cause, Clock, Effect, HashSet, Metric, Option, Schema } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"
 import { Ids } from "../services/Ids.ts"
 import { allowedMethods } from "./allowedMethods.ts"
@@ -44,10 +44,14 @@ const ofRouteNotFound = ({ request }: HttpServerError.RouteNotFound): Problem =>
       })
 }
 
+const isProblem = Schema.is(Problem)
+
+const isDecodeError = Schema.is(HttpApiError.HttpApiDecodeError)
+
 const ofCause = (cause: Cause.Cause<unknown>): Problem => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
-  if (failure instanceof Problem) return failure
-  if (failure instanceof HttpApiError.HttpApiDecodeError) return ofDecodeError(failure)
+  if (isProblem(failure)) return failure
+  if (isDecodeError(failure)) return ofDecodeError(failure)
   if (failure instanceof HttpServerError.RouteNotFound) return ofRouteNotFound(failure)
   return internalError
 }

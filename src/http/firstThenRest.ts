@@ -1,7 +1,7 @@
 /**
  * Waits for the first piece of a stream, so that a failure at the start is still an answer and not a broken download.
  */
-import { Chunk, Effect, Option, type Scope, Stream } from "effect"
+import { type Chunk, Effect, Option, type Scope, Stream } from "effect"
 
 export const firstThenRest = <A, E, R>(
   stream: Stream.Stream<A, E, R>

@@ -14,7 +14,7 @@ const isAddress = (name: string) => isIP(name.replace(/^\[(.*)\]$/, "$1")) !== 0
 
 const isLocal = (name: string) => name === "localhost" || name.endsWith(".localhost")
 
-const isLoopback = (name: string) => isLocal(name) || name === "[::1]" || name === "::1" || /^127\./.test(name)
+const isLoopback = (name: string) => isLocal(name) || name === "[::1]" || name === "::1" || name.startsWith("127.")
 
 export interface HostGuard {
   /** Rebinding needs a name: addresses, `localhost`, the public URL's host and the configured host are safe. */

@@ -26,6 +26,8 @@ const respond = ({ status, headers, body }: RecordedAnswer, replayed: boolean) =
     headers: replayed ? { ...headers, "idempotency-replayed": "true" } : headers
   })
 
+const hash = (text: string) => createHash("sha256").update(text).digest("hex")
+
 interface Answered<B> {
   readonly value: B
   readonly headers?: Readonly<Record<string, string>>
@@ -33,7 +35,8 @@ interface Answered<B> {
 
 /**
  * A POST: reads and decodes the body, then runs the effect and keeps its answer in one transaction. The effect may
- * only touch storage; what else a command does comes after, and is done again when the request is repeated.
+ * only touch storage. What else the command does is `afterwards`: it happens whenever the request is answered, also
+ * for a repeated one, and also when the client hangs up meanwhile.
  */
 export const command = <A, I, B, J>(options: {
   readonly body: Schema.Schema<A, I>
@@ -42,10 +45,12 @@ export const command = <A, I, B, J>(options: {
 }) => {
   const decode = decodeBody(options.body)
   const encode = Schema.encode(Schema.parseJson(options.answer))
-  return <E, R>(effect: (body: A) => Effect.Effect<Answered<B>, E, R>) =>
+  return <E, R>(effect: (body: A) => Effect.Effect<Answered<B>, E, R>, afterwards: Effect.Effect<void>) =>
     Effect.gen(function* () {
       const { user } = yield* CurrentPrincipal
       const { method, url, headers } = yield* HttpServerRequest.HttpServerRequest
+      const idempotency = yield* Idempotency
+      const transaction = yield* Transaction
       const text = yield* bodyText
       const body = yield* decode(text)
       const recorded = effect(body).pipe(
@@ -54,10 +59,12 @@ export const command = <A, I, B, J>(options: {
         )
       )
       const key = headers["idempotency-key"]
-      if (key === undefined) return respond(yield* (yield* Transaction).run(recorded), false)
-      if (!acceptable.test(key)) return yield* keyRefused
-      const fingerprint = createHash("sha256").update(`${method} ${url}\n${text}`).digest("hex")
-      const { answer, replayed } = yield* (yield* Idempotency).once({ owner: user.id, key, fingerprint }, recorded)
+      if (key !== undefined && !acceptable.test(key)) return yield* keyRefused
+      const answered =
+        key === undefined
+          ? Effect.map(transaction.run(recorded), (answer) => ({ answer, replayed: false }))
+          : idempotency.once({ owner: user.id, key, fingerprint: hash(`${method} ${url}\n${text}`) }, recorded)
+      const { answer, replayed } = yield* Effect.uninterruptible(Effect.zipLeft(answered, afterwards))
       return respond(answer, replayed)
     })
 }

@@ -59,7 +59,7 @@ const tagsOf = (key: MetricKey.MetricKey.Untyped): Tags => key.tags.map(({ key, 
 export const render = (pairs: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
   const families = Array.groupBy(pairs, ({ metricKey }) => clean(metricKey.name))
   return Object.entries(families)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, members]) => {
       const rendered = members.flatMap(
         ({ metricKey, metricState }) => family(name, tagsOf(metricKey), metricState) ?? []

@@ -78,11 +78,11 @@ const isTooDeep = (value: unknown): boolean => {
   return false
 }
 
+const decodeJson = Schema.decode(Schema.parseJson())
+
 const parse = (text: string): Effect.Effect<unknown, Problem> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: () => Problem.of("malformed_json", "The body is not JSON.")
-  }).pipe(
+  decodeJson(text).pipe(
+    Effect.mapError(() => Problem.of("malformed_json", "The body is not JSON.")),
     Effect.filterOrFail(
       (value) => !isTooDeep(value),
       () => Problem.of("malformed_json", `The body is nested deeper than ${mostLevels} levels.`)

@@ -50,10 +50,12 @@ layer(door(), { excludeTestServices: true })("the account", (it) => {
   )
 })
 
-layer(door(), { excludeTestServices: true })("git credentials", (it) => {
-  const put = (token: string, host: string, body: unknown) =>
-    ask("PUT", `/api/v1/git-credentials/${encodeURIComponent(host)}`, { token, body })
+const put = (token: string, host: string, body: unknown) =>
+  ask("PUT", `/api/v1/git-credentials/${encodeURIComponent(host)}`, { token, body })
 
+const remove = (token: string) => ask("DELETE", "/api/v1/git-credentials/git.example", { token })
+
+layer(door(), { excludeTestServices: true })("git credentials", (it) => {
   it.effect("are written and used, and never shown again", () =>
     Effect.gen(function* () {
       const { token, user } = yield* tokenFor("writes")
@@ -74,7 +76,6 @@ layer(door(), { excludeTestServices: true })("git credentials", (it) => {
       const other = yield* tokenFor("wants")
       yield* put(mine.token, "git.example", { kind: "token", value: "x" })
       expect((yield* ask("GET", "/api/v1/git-credentials", { token: other.token })).json.items).toEqual([])
-      const remove = (token: string) => ask("DELETE", "/api/v1/git-credentials/git.example", { token })
       expect((yield* remove(other.token)).status).toBe(404)
       expect((yield* remove(mine.token)).status).toBe(204)
       expect((yield* remove(mine.token)).status).toBe(404)

@@ -225,7 +225,12 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
         "/api/v1",
         "/api/v1/secrets",
         "/api/v1/schedules",
+        "/api/v1/users",
+        "/api/v1/usage",
+        "/api/v1/budgets",
+        "/api/v1/push/subscriptions",
         "/auth/pair",
+        "/webhooks/github",
         "/api/v1/tasks/x/y",
         "/API/V1/tasks"
       ]) {

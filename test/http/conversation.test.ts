@@ -156,6 +156,9 @@ layer(door({ runner }), { excludeTestServices: true })("the work of a task", (it
   )
 })
 
+const answer = (token: string, questionId: string, body: unknown, headers = {}) =>
+  ask("POST", `/api/v1/questions/${questionId}/answer`, { token, body, headers })
+
 layer(door({ runner }), { excludeTestServices: true })("questions", (it) => {
   let count = 0
 
@@ -180,9 +183,6 @@ layer(door({ runner }), { excludeTestServices: true })("questions", (it) => {
     )
     return { id, questionId }
   })
-
-  const answer = (token: string, questionId: string, body: unknown, headers = {}) =>
-    ask("POST", `/api/v1/questions/${questionId}/answer`, { token, body, headers })
 
   it.effect("are listed while they are open", () =>
     Effect.gen(function* () {

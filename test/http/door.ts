@@ -68,7 +68,7 @@ export const door = (fakes: Fakes = {}) =>
     Layer.provideMerge(
       Layer.mergeAll(
         fakes.runner ?? quietRunner,
-        fakes.store ?? Layer.mock(GitStore, {}),
+        fakes.store ?? Layer.mock(GitStore, { forget: () => Effect.void }),
         fakes.sandbox ?? readySandbox,
         fakes.claude ?? configuredModel,
         prices,

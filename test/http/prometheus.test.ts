@@ -12,8 +12,8 @@ it.effect("tells counters by their labels, under one head", () =>
     yield* Metric.increment(Metric.tagged(counter, "status", 'a"b\\c\n'))
     const lines = render(yield* named("render_a")).split("\n")
     expect(lines.slice(0, 2)).toEqual(["# HELP render_a_total What\\nis counted", "# TYPE render_a_total counter"])
-    expect(lines.slice(2).sort()).toEqual(
-      ["", 'render_a_total{status="200"} 2', 'render_a_total{status="a\\"b\\\\c\\n"} 1'].sort()
+    expect(lines.slice(2).toSorted()).toEqual(
+      ["", 'render_a_total{status="200"} 2', 'render_a_total{status="a\\"b\\\\c\\n"} 1'].toSorted()
     )
   })
 )

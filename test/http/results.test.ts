@@ -102,6 +102,9 @@ layer(door({ store }), { excludeTestServices: true })("the difference", (it) => 
   )
 })
 
+const log = (token: string, id: TaskId, range?: string) =>
+  ask("GET", `/api/v1/tasks/${id}/log`, { token, headers: range === undefined ? {} : { range } })
+
 layer(door({ store }), { excludeTestServices: true })("the log", (it) => {
   const told = Effect.fnUntraced(function* (token: string) {
     const id = yield* submit(token)
@@ -123,9 +126,6 @@ layer(door({ store }), { excludeTestServices: true })("the log", (it) => {
     }
     return id
   })
-
-  const log = (token: string, id: TaskId, range?: string) =>
-    ask("GET", `/api/v1/tasks/${id}/log`, { token, headers: range === undefined ? {} : { range } })
 
   it.effect("is plain text, whole or in ranges", () =>
     Effect.gen(function* () {

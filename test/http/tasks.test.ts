@@ -1,8 +1,9 @@
 import { HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Fiber, Layer, Option } from "effect"
 import { Api } from "../../src/http/Api.ts"
 import { EventBus, taskStream } from "../../src/services/EventBus.ts"
+import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
@@ -12,11 +13,16 @@ import { ask, baseUrl, door, happen, newTask, submit, tokenFor } from "./door.ts
 /** Which runs were stopped. */
 const stopped: Array<TaskId> = []
 
+/** Whose commits the server's repositories need not keep any longer. */
+const forgotten: Array<string> = []
+
+const store = Layer.mock(GitStore, { forget: (_, name) => Effect.sync(() => void forgotten.push(name)) })
+
 const runner = Layer.mock(TaskRunner, { stop: (id) => Effect.sync(() => void stopped.push(id)) })
 
 const running = (id: TaskId) => happen(id, TaskChange.RunStarted({ run: 1, reason: "start" }))
 
-layer(door({ runner }), { excludeTestServices: true })("tasks", (it) => {
+layer(door({ runner, store }), { excludeTestServices: true })("tasks", (it) => {
   it.effect("are created with every default, and read as they were created", () =>
     Effect.gen(function* () {
       const { token } = yield* tokenFor("creates")
@@ -138,7 +144,7 @@ layer(door({ runner }), { excludeTestServices: true })("tasks", (it) => {
       })
       const refused = yield* patch({ status: "completed", owner: "user_x" })
       expect([refused.status, refused.json.code]).toEqual([422, "invalid_request"])
-      expect(refused.json.errors.map(({ path }: { path: string }) => path).sort()).toEqual(["owner", "status"])
+      expect(refused.json.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual(["owner", "status"])
       const { json: after } = yield* ask("GET", `/api/v1/tasks/${id}`, { token })
       expect(after.status).toBe("queued")
       const { seq } = after
@@ -196,14 +202,67 @@ layer(door({ runner }), { excludeTestServices: true })("tasks", (it) => {
       expect((yield* ask("GET", `/api/v1/tasks/${id}`, { token })).status).toBe(404)
       expect((yield* remove).status).toBe(404)
       expect(yield* Effect.flatMap(EventBus, (bus) => bus.head(taskStream(id)))).toBe(0)
+      expect(forgotten).toEqual([id])
     })
   )
 })
 
-layer(door(), { excludeTestServices: true })("a repeated request", (it) => {
-  const create = (token: string, key: string, body: unknown = newTask) =>
-    ask("POST", "/api/v1/tasks", { token, body, headers: { "idempotency-key": key } })
+/** Runs that take their time to stop, or never do. */
+const stopping: Array<string> = []
 
+const slowRunner = Layer.mock(TaskRunner, {
+  stop: (id) =>
+    Effect.sync(() => void stopping.push(`begins ${id}`)).pipe(
+      Effect.zipRight(Effect.sleep("300 millis")),
+      Effect.zipRight(Effect.sync(() => void stopping.push(`ends ${id}`)))
+    )
+})
+
+const waitFor = (holds: () => boolean) =>
+  Effect.repeat(Effect.sleep("10 millis"), { until: () => holds() }).pipe(Effect.timeout("5 seconds"))
+
+layer(door({ runner: slowRunner }), { excludeTestServices: true })("a run that is stopped", (it) => {
+  it.effect("ends before the answer", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("waits")
+      const id = yield* submit(token)
+      yield* running(id)
+      yield* ask("POST", `/api/v1/tasks/${id}/cancel`, { token })
+      expect(stopping).toContain(`ends ${id}`)
+    })
+  )
+
+  it.effect("ends even when the client hangs up", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("hangs-up")
+      const id = yield* submit(token)
+      yield* running(id)
+      const asking = yield* Effect.fork(ask("POST", `/api/v1/tasks/${id}/cancel`, { token }))
+      yield* waitFor(() => stopping.includes(`begins ${id}`))
+      yield* Fiber.interrupt(asking)
+      yield* waitFor(() => stopping.includes(`ends ${id}`))
+    })
+  )
+})
+
+layer(door({ runner: Layer.mock(TaskRunner, { stop: () => Effect.never }) }), {
+  excludeTestServices: true
+})("a run that does not stop", (it) => {
+  it.effect("does not keep the answer", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("impatient")
+      const id = yield* submit(token)
+      yield* running(id)
+      const { json } = yield* Effect.timeout(ask("POST", `/api/v1/tasks/${id}/cancel`, { token }), "10 seconds")
+      expect(json.status).toBe("cancelled")
+    })
+  )
+})
+
+const create = (token: string, key: string, body: unknown = newTask) =>
+  ask("POST", "/api/v1/tasks", { token, body, headers: { "idempotency-key": key } })
+
+layer(door(), { excludeTestServices: true })("a repeated request", (it) => {
   it.effect("gets the first answer again, byte for byte, and has one effect", () =>
     Effect.gen(function* () {
       const { token, user } = yield* tokenFor("repeats")

@@ -5,7 +5,7 @@
  * Does not own: which failure means which code (`http/translate.ts`), writing the answer (`http/problems.ts`).
  */
 import { HttpApiSchema } from "@effect/platform"
-import { Schema } from "effect"
+import { Schema, Struct } from "effect"
 import { Answer } from "../../services/TaskEvent.ts"
 
 /** Codes are stable: programs decide by them. */
@@ -97,7 +97,7 @@ export class Problem extends Schema.TaggedError<Problem>()("Problem", {
 const ProblemJson = Schema.transform(ProblemBody, Schema.typeSchema(Problem), {
   strict: true,
   decode: (body) => new Problem({ ...body, headers: {} }),
-  encode: ({ _tag, headers: _, ...body }) => body
+  encode: (problem) => Struct.omit(problem, "_tag", "headers")
 }).pipe(HttpApiSchema.withEncoding({ kind: "Json", contentType: "application/problem+json" }))
 
 export const encodeProblem = Schema.encodeSync(ProblemJson)

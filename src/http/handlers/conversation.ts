@@ -65,16 +65,18 @@ export const layer = HttpApiBuilder.group(Api, "conversation", (handlers) =>
         }).pipe(asProblem)
       )
       .handleRaw("say", ({ path: { taskId } }) =>
-        say(({ content, mode, interrupt = false }) =>
-          Effect.gen(function* () {
-            yield* owned(taskId)
-            const messageId = yield* ids.message
-            yield* repo.change(taskId, TaskCommands.say(messageId, mode, content))
-            // Only once, also when the request is repeated: the next tool is not the one that was meant.
-            if (interrupt && mode === "steer") yield* transaction.afterCommit(runner.interruptTool(taskId))
-            return { value: yield* pendingMessage(taskId, messageId) }
-          })
-        ).pipe(Effect.zipLeft(queue.wake), asProblem)
+        say(
+          ({ content, mode, interrupt = false }) =>
+            Effect.gen(function* () {
+              yield* owned(taskId)
+              const messageId = yield* ids.message
+              yield* repo.change(taskId, TaskCommands.say(messageId, mode, content))
+              // Only once, also when the request is repeated: the next tool is not the one that was meant.
+              if (interrupt && mode === "steer") yield* transaction.afterCommit(runner.interruptTool(taskId))
+              return { value: yield* pendingMessage(taskId, messageId) }
+            }),
+          queue.wake
+        ).pipe(asProblem)
       )
       .handle("withdraw", ({ path: { taskId, messageId } }) =>
         Effect.gen(function* () {
@@ -105,14 +107,16 @@ export const layer = HttpApiBuilder.group(Api, "conversation", (handlers) =>
         )
       )
       .handleRaw("answer", ({ path: { questionId } }) =>
-        answer((given) =>
-          Effect.gen(function* () {
-            const { user } = yield* CurrentPrincipal
-            const [question, accepted] = yield* accept(yield* repo.question(user.id, questionId), given)
-            yield* repo.change(question.taskId, closing(question, accepted, yield* runner.running))
-            return { value: yield* Effect.flatMap(repo.question(user.id, questionId), found) }
-          })
-        ).pipe(Effect.zipLeft(queue.wake), asProblem)
+        answer(
+          (given) =>
+            Effect.gen(function* () {
+              const { user } = yield* CurrentPrincipal
+              const [question, accepted] = yield* accept(yield* repo.question(user.id, questionId), given)
+              yield* repo.change(question.taskId, closing(question, accepted, yield* runner.running))
+              return { value: yield* Effect.flatMap(repo.question(user.id, questionId), found) }
+            }),
+          queue.wake
+        ).pipe(asProblem)
       )
   })
 )

@@ -19,6 +19,8 @@ const comment = (text: string) => encoder.encode(`: ${text}\n\n`)
 const asServerSent = ({ seq, at, event }: StoredEvent) =>
   encoder.encode(`id: ${seq}\ndata: ${JSON.stringify({ seq, at, event })}\n\n`)
 
+const ahead = (head: number) => encoder.encode(`event: reset\ndata: ${JSON.stringify({ reason: "ahead", head })}\n\n`)
+
 const wantsStream = (accept: string | undefined) =>
   accept !== undefined && /(?:^|,)\s*text\/event-stream\s*(?:;|,|$)/i.test(accept)
 
@@ -53,11 +55,10 @@ export const makeEvents = Effect.gen(function* () {
     Effect.gen(function* () {
       const { headers } = yield* HttpServerRequest.HttpServerRequest
       const head = yield* bus.head(taskStream(id))
-      const reset = encoder.encode(`event: reset\ndata: ${JSON.stringify({ reason: "ahead", head })}\n\n`)
       const events = Stream.map(bus.follow(taskStream(id), Math.min(after, head)), asServerSent)
       const beats = Stream.as(Stream.tick(heartbeat), comment("still here"))
       return HttpServerResponse.stream(
-        Stream.make(comment("connected"), ...(after > head ? [reset] : [])).pipe(
+        Stream.make(comment("connected"), ...(after > head ? [ahead(head)] : [])).pipe(
           Stream.concat(Stream.merge(events, Stream.drop(beats, 1))),
           Stream.interruptWhen(revocation(bearerToken(headers["authorization"]))),
           Stream.interruptWhenDeferred(closing)

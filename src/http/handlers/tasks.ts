@@ -6,6 +6,7 @@ import { Array, DateTime, Effect } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
+import { GitStore } from "../../services/GitStore.ts"
 import { Ids, type TaskId } from "../../services/Ids.ts"
 import { Pricing } from "../../services/Pricing.ts"
 import { Sandbox } from "../../services/Sandbox.ts"
@@ -13,7 +14,6 @@ import type { Task } from "../../services/Task.ts"
 import * as TaskCommands from "../../services/TaskCommands.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { TaskRepo } from "../../services/TaskRepo.ts"
-import { TaskRunner } from "../../services/TaskRunner.ts"
 import { StorageFull } from "../../services/Transaction.ts"
 import { CurrentPrincipal } from "../api/Authentication.ts"
 import { Problem } from "../api/Problem.ts"
@@ -25,6 +25,7 @@ import { command } from "../idempotent.ts"
 import { draftTask } from "../newTask.ts"
 import { boundedPage, pageRequest } from "../pages.ts"
 import { bodyText, decodeBody } from "../requestBody.ts"
+import { makeStopRun } from "../stopRun.ts"
 import { Hub } from "../stream/Hub.ts"
 import { makeViews } from "../taskView.ts"
 import { asProblem } from "../translate.ts"
@@ -55,14 +56,15 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
   Effect.gen(function* () {
     const repo = yield* TaskRepo
     const queue = yield* TaskQueue
-    const runner = yield* TaskRunner
     const claude = yield* ClaudeClient
     const bus = yield* EventBus
     const hub = yield* Hub
+    const store = yield* GitStore
     const disk = yield* makeDiskSpace
     const views = yield* makeViews
     const owned = yield* makeOwned
     const here = yield* circumstances
+    const stopRun = yield* makeStopRun
 
     const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
       Effect.gen(function* () {
@@ -73,15 +75,19 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
 
     return handlers
       .handleRaw("create", () =>
-        create((request) =>
-          Effect.gen(function* () {
-            const draft = yield* draftTask(request, yield* here)
-            if (!(yield* claude.configured)) return yield* modelMissing
-            if (!isEnough(yield* disk)) return yield* new StorageFull()
-            const { task, seq } = yield* repo.create(draft)
-            return { value: yield* views.after(task, seq), headers: { location: `/api/v1/tasks/${task.id}` } }
-          })
-        ).pipe(Effect.zipLeft(queue.wake), asProblem)
+        Effect.gen(function* () {
+          const hasModel = yield* claude.configured
+          const hasRoom = isEnough(yield* disk)
+          const store = (request: NewTask) =>
+            Effect.gen(function* () {
+              const draft = yield* draftTask(request, yield* here)
+              if (!hasModel) return yield* modelMissing
+              if (!hasRoom) return yield* new StorageFull()
+              const { task, seq } = yield* repo.create(draft)
+              return { value: yield* views.after(task, seq), headers: { location: `/api/v1/tasks/${task.id}` } }
+            })
+          return yield* create(store, queue.wake)
+        }).pipe(asProblem)
       )
       .handle("list", ({ urlParams: { limit, cursor, ...filter } }) =>
         Effect.gen(function* () {
@@ -103,26 +109,26 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
         Effect.gen(function* () {
           const patch = yield* Effect.flatMap(bodyText, decodePatch)
           if (Object.keys(patch).length === 0) return yield* views.fresh(taskId, owned(taskId))
-          const { value } = yield* change(taskId, TaskCommands.update(patch))
-          yield* queue.wake
-          return value
+          const updated = Effect.zipLeft(change(taskId, TaskCommands.update(patch)), queue.wake)
+          return (yield* Effect.uninterruptible(updated)).value
         }).pipe(asProblem)
       )
       .handle("remove", ({ path: { taskId } }) =>
-        owned(taskId).pipe(
-          Effect.zipRight(repo.remove(taskId)),
-          Effect.zipRight(hub.end(taskStream(taskId))),
-          asProblem
-        )
+        Effect.gen(function* () {
+          const { owner, repository } = yield* owned(taskId)
+          const forgotten = store.forget({ owner, url: repository.url }, taskId)
+          const gone = Effect.zipRight(hub.end(taskStream(taskId)), forgotten)
+          yield* Effect.uninterruptible(Effect.zipRight(repo.remove(taskId), gone))
+        }).pipe(asProblem)
       )
       .handleRaw("cancel", ({ path: { taskId } }) =>
-        act(() => change(taskId, TaskCommands.cancel)).pipe(
-          Effect.zipLeft(Effect.zipRight(runner.stop(taskId), queue.wake)),
+        act(() => change(taskId, TaskCommands.cancel), stopRun.begin(taskId)).pipe(
+          Effect.zipLeft(stopRun.ended(taskId)),
           asProblem
         )
       )
       .handleRaw("retry", ({ path: { taskId } }) =>
-        act(() => change(taskId, TaskCommands.retry)).pipe(Effect.zipLeft(queue.wake), asProblem)
+        act(() => change(taskId, TaskCommands.retry), queue.wake).pipe(asProblem)
       )
   })
 )

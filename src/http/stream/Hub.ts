@@ -68,7 +68,7 @@ class Registry {
   }
 
   end(stream: StreamName): void {
-    for (const { connection, subscription } of [...(this.listeners.get(stream)?.values() ?? [])]) {
+    for (const { connection, subscription } of this.listeners.get(stream)?.values() ?? []) {
       this.unsubscribe(connection, subscription.name)
       connection.outbox.push(goneFrame(subscription.name))
     }
@@ -153,7 +153,7 @@ export const layer = Layer.scoped(
       hasRoom: () => registry.connections.size < mostConnections,
       add: (connection) => void registry.connections.add(connection),
       remove: (connection) => {
-        for (const name of [...connection.subscriptions.keys()]) registry.unsubscribe(connection, name)
+        for (const name of connection.subscriptions.keys()) registry.unsubscribe(connection, name)
         registry.connections.delete(connection)
       },
       subscribe: (listener) => registry.subscribe(listener),

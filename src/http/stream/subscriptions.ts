@@ -94,7 +94,7 @@ export const makeSubscriptions = Effect.gen(function* () {
       /** Read from the log, not from what was sent: so a client notices when the last frame was lost. */
       const sendHeads = Effect.gen(function* () {
         const heads: Record<string, number> = {}
-        for (const { name, stream } of [...subscriptions.values()]) heads[name] = yield* bus.head(stream)
+        for (const { name, stream } of subscriptions.values()) heads[name] = yield* bus.head(stream)
         const late = [...subscriptions.values()].some(({ name, live, sent }) => live && (heads[name] ?? 0) > sent)
         if (late) yield* Effect.sleep(onTheWay)
         outbox.push(Frame.of({ type: "pong", heads }))

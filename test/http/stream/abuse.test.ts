@@ -13,6 +13,8 @@ const open = Effect.fnUntraced(function* (login: string) {
   return { client, id, stream: `task:${id}`, token, url }
 })
 
+const frame = (bytes: number) => `{"type":"ping","x":"${"x".repeat(bytes - 22)}"}`
+
 const serverLives = Effect.map(ask("GET", "/healthz"), ({ status }) => expect(status).toBe(200))
 
 layer(door(), { excludeTestServices: true })("a client that misbehaves", (it) => {
@@ -65,7 +67,6 @@ layer(door(), { excludeTestServices: true })("a client that misbehaves", (it) =>
   it.scoped("is left for a frame that is too large, exactly", () =>
     Effect.gen(function* () {
       const { client, token, url } = yield* open("large")
-      const frame = (bytes: number) => `{"type":"ping","x":"${"x".repeat(bytes - 22)}"}`
       expect(frame(65_536).length).toBe(65_536)
       yield* client.send(frame(65_536))
       yield* client.next("pong")
