@@ -81,8 +81,6 @@ describeWithEngine("fan-out", () => {
           subscriber.vanish()
         }
         asleep.vanish()
-        expect(rate).toBeGreaterThanOrEqual(wantedRate)
-        expect(second / first).toBeLessThan(1.1)
       } finally {
         await errand.dispose()
         await Effect.runPromise(Scope.close(scope, Exit.void))
