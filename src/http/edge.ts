@@ -14,7 +14,7 @@ import { encodeProblem, Problem } from "./api/Problem.ts"
 import { sentence } from "./faults.ts"
 import * as HostGuard from "./hostGuard.ts"
 import * as Metrics from "./metrics.ts"
-import { chosenRequestId, RequestId } from "./RequestId.ts"
+import { chosenRequestId } from "./requestId.ts"
 import { notFound } from "./translate.ts"
 
 const internalError = Problem.of(
@@ -103,12 +103,14 @@ export const layer = HttpApiBuilder.middleware(
         return yield* Effect.gen(function* () {
           const response = yield* handled
           const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
-          const { method, url } = request
+          const { method } = request
+          // Without the query, which may hold what does not belong in logs.
+          const path = request.url.split("?", 1)[0]
           const { status } = response
           yield* measure(method, String(status), seconds)
-          yield* Effect.annotateLogs(Effect.logDebug("Answered."), { method, url, status, seconds })
+          yield* Effect.annotateLogs(Effect.logDebug("Answered."), { method, path, status, seconds })
           return HttpServerResponse.setHeaders(response, { ...headers, ...response.headers, "x-request-id": requestId })
-        }).pipe(Effect.provideService(RequestId, requestId), Effect.annotateLogs("requestId", requestId))
+        }).pipe(Effect.annotateLogs("requestId", requestId))
       })
   })
 )

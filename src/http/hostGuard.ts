@@ -32,8 +32,8 @@ export const make = (settings: Pick<Settings, "host" | "publicUrl">): HostGuard 
     const name = nameOf(host ?? "")
     return isAddress(name) || isLocal(name) || names.includes(name)
   }
-  // Without a public URL a server on a network can't know by which names it is reached.
-  const knowsItsNames = Option.isSome(publicUrl) || isLoopback(settings.host)
+  // A server on a network can't know by which names its own programs reach it.
+  const knowsItsNames = isLoopback(settings.host)
   return {
     isKnownHost,
     allowsHost: (host) => !knowsItsNames || isKnownHost(host),

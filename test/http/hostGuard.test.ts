@@ -25,8 +25,9 @@ describe("names", () => {
     expect(behindProxy.allowsHost("other.example")).toBe(false)
   })
 
-  it("answers under any name on a network, when it was not told its own", () => {
-    expect(open.allowsHost("myserver.lan:8787")).toBe(true)
+  it("answers under any name on a network, where its own programs give it names", () => {
+    const published = make({ host: "0.0.0.0", publicUrl: Option.some("https://errand.example") })
+    for (const guard of [open, published]) expect(guard.allowsHost("errand:8787")).toBe(true)
   })
 })
 

@@ -126,7 +126,11 @@ const recheck = (registry: Registry, accounts: typeof Accounts.Service) =>
   })
 
 const every = (interval: "1 second" | "4 seconds" | "25 seconds", work: Effect.Effect<void>) =>
-  Effect.forkScoped(Effect.repeat(work, Schedule.spaced(interval)))
+  work.pipe(
+    Effect.catchAllCause((cause) => Effect.logError("Looking after the streams failed once.", cause)),
+    Effect.repeat(Schedule.spaced(interval)),
+    Effect.forkScoped
+  )
 
 export const layer = Layer.scoped(
   Hub,

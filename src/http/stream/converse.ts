@@ -107,9 +107,11 @@ export const makeConverse = Effect.gen(function* () {
 
       outbox.push(hello)
       if (Option.isNone(connection.identity)) {
-        const first = yield* Effect.timeoutOption(hearing.next, `${authenticateSeconds} seconds`)
-        if (Option.isNone(first)) return turnAway("Nobody signed in.")
-        yield* hear(first.value)
+        const signedIn = Effect.flatMap(hearing.next, hear).pipe(
+          Effect.repeat({ until: () => Option.isSome(connection.identity) }),
+          Effect.timeoutOption(`${authenticateSeconds} seconds`)
+        )
+        if (Option.isNone(yield* signedIn)) return turnAway("Nobody signed in.")
       }
       // A client that does not take its answers is not asked for more questions.
       return yield* Effect.forever(Effect.zipRight(drained(outbox), Effect.flatMap(hearing.next, hear)))

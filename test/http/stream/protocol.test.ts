@@ -92,6 +92,16 @@ layer(door(), local)("opening the stream", (it) => {
     })
   )
 
+  it.scoped("ends with 4401 in time also for a client that talks of other things", () =>
+    Effect.gen(function* () {
+      const client = yield* connect(yield* baseUrl)
+      yield* client.send("nonsense")
+      expect((yield* client.next("error")).code).toBe("invalid_frame")
+      const { code } = yield* Effect.timeout(client.closed, "7 seconds")
+      expect(code).toBe(4401)
+    })
+  )
+
   it.scoped("ends with 4401 for a wrong token, and for any other frame before", () =>
     Effect.gen(function* () {
       const { stream, url } = yield* signedIn("impatient")

@@ -1,8 +1,6 @@
-/** The name of a request, in its answer and in every line that is logged about it. */
-import { Context } from "effect"
-
-export class RequestId extends Context.Tag("errand/http/RequestId")<RequestId, string>() {}
-
+/**
+ * The name of a request, in its answer and in every line that is logged about it.
+ */
 const acceptable = /^[\w.:-]{8,64}$/
 
 /** A client may choose the name, when it looks like one. */
