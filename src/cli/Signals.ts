@@ -4,30 +4,46 @@
  * Owns: listening as long as the process lives, so that a second signal does not kill a command that cleans up.
  * Does not own: what a signal means (each command).
  */
-import { Context, Effect, Layer, Queue, Schema } from "effect"
+import { Context, Deferred, Effect, Layer, Schema } from "effect"
 
 /** `SIGPIPE` stands for a standard output that can't be written: nobody reads it any more, or its disk is full. */
 export const Signal = Schema.Literal("SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM")
 export type Signal = typeof Signal.Type
 
+/** Both wait until there is one, and may be asked as often as one likes: no signal is missed. */
 export class Signals extends Context.Tag("errand/cli/Signals")<
   Signals,
   {
-    /** The next signal that nobody has taken yet. */
-    readonly next: Effect.Effect<Signal>
+    /** The first signal that this process got. */
+    readonly first: Effect.Effect<Signal>
+    readonly second: Effect.Effect<Signal>
   }
 >() {}
 
 const caught = ["SIGHUP", "SIGINT", "SIGTERM"] as const
 
+/** The service, and what tells it of a signal. */
+export const make = Effect.gen(function* () {
+  const first = yield* Deferred.make<Signal>()
+  const second = yield* Deferred.make<Signal>()
+  let count = 0
+  return {
+    signals: Signals.of({ first: Deferred.await(first), second: Deferred.await(second) }),
+    unsafeSend: (signal: Signal) => {
+      count++
+      if (count <= 2) Deferred.unsafeDone(count === 1 ? first : second, Effect.succeed(signal))
+    }
+  }
+})
+
 export const layer: Layer.Layer<Signals> = Layer.scoped(
   Signals,
   Effect.gen(function* () {
-    const queue = yield* Queue.sliding<Signal>(1)
+    const { signals, unsafeSend } = yield* make
     const onSignal = (signal: NodeJS.Signals) => {
-      if (Schema.is(Signal)(signal)) queue.unsafeOffer(signal)
+      if (Schema.is(Signal)(signal)) unsafeSend(signal)
     }
-    const onOutputError = () => void queue.unsafeOffer("SIGPIPE")
+    const onOutputError = () => unsafeSend("SIGPIPE")
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         for (const signal of caught) process.on(signal, onSignal)
@@ -39,6 +55,6 @@ export const layer: Layer.Layer<Signals> = Layer.scoped(
           process.stdout.off("error", onOutputError)
         })
     )
-    return Signals.of({ next: Queue.take(queue) })
+    return signals
   })
 )

@@ -4,7 +4,7 @@ import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { expect } from "vitest"
 import { ServerNotStarted, ServerProcess } from "../../src/cli/ServerProcess.ts"
-import { Signals } from "../../src/cli/Signals.ts"
+import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import { shell } from "./shell.ts"
 
@@ -12,7 +12,10 @@ const world = Layer.mergeAll(
   NodeContext.layer,
   FetchHttpClient.layer,
   IdsCounter.layer,
-  Layer.succeed(Signals, { next: Effect.never }),
+  Layer.effect(
+    Signals,
+    Effect.map(makeSignals, ({ signals }) => signals)
+  ),
   Layer.succeed(ServerProcess, { start: () => new ServerNotStarted({ problem: "The port is taken." }) })
 )
 

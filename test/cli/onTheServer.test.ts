@@ -11,7 +11,7 @@ import { checkNode } from "../../src/cli/server/checkMachine.ts"
 import type { Finding } from "../../src/cli/server/Finding.ts"
 import * as Settings from "../../src/cli/server/settings.ts"
 import { ServerProcess } from "../../src/cli/ServerProcess.ts"
-import { Signals } from "../../src/cli/Signals.ts"
+import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import { shell } from "./shell.ts"
@@ -34,7 +34,10 @@ const world = Layer.mergeAll(
   NodeContext.layer,
   FetchHttpClient.layer,
   IdsUlid.layer,
-  Layer.succeed(Signals, { next: Effect.never }),
+  Layer.effect(
+    Signals,
+    Effect.map(makeSignals, ({ signals }) => signals)
+  ),
   Layer.succeed(ServerProcess, { start: () => Effect.never })
 )
 

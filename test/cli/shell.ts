@@ -5,30 +5,29 @@ import { exitCodeOf } from "../../src/cli/outcome.ts"
 import { layOut } from "../../src/cli/render/Line.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 
-/** Runs a command line and gives what a shell would see of it. */
-export const shell = Effect.fnUntraced(function* (line: string) {
+/** Runs a command line and gives what a shell would see of it; `said` is called after each piece of output. */
+export const shell = Effect.fnUntraced(function* (line: string, said: Effect.Effect<unknown> = Effect.void) {
   let output = ""
   let complaints = ""
+  const write = (text: string) =>
+    Effect.zipRight(
+      Effect.sync(() => {
+        output += text
+      }),
+      Effect.asVoid(said)
+    )
   const screen = Screen.of({
     interactive: false,
     color: false,
     print: (lines) =>
-      Effect.sync(() => {
-        output += lines.flatMap((each) => layOut(each, { columns: undefined, color: false })).join("\n") + "\n"
-      }),
+      write(`${lines.flatMap((each) => layOut(each, { columns: undefined, color: false })).join("\n")}\n`),
     show: () => Effect.void,
-    write: (text) =>
-      Effect.sync(() => {
-        output += text
-      })
+    write
   })
   const exit = yield* Effect.consoleWith((console) =>
     Effect.withConsole(Effect.exit(errand(line.split(" ").filter((word) => word !== ""))), {
       ...console,
-      log: (...texts) =>
-        Effect.sync(() => {
-          output += `${texts.join(" ")}\n`
-        }),
+      log: (...texts) => write(`${texts.join(" ")}\n`),
       error: (...texts) =>
         Effect.sync(() => {
           complaints += `${texts.join(" ")}\n`

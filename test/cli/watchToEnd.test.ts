@@ -1,13 +1,13 @@
 import { FetchHttpClient } from "@effect/platform"
 import { it } from "@effect/vitest"
-import { Effect, Exit, Layer, Queue, Redacted, Schema } from "effect"
+import { Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { expect } from "vitest"
 import { make } from "../../src/cli/client/ErrandClient.ts"
 import { watchToEnd } from "../../src/cli/client/runTask.ts"
 import { exitCodeOf } from "../../src/cli/outcome.ts"
 import { layOut, type Line } from "../../src/cli/render/Line.ts"
 import { Screen } from "../../src/cli/Screen.ts"
-import { type Signal, Signals } from "../../src/cli/Signals.ts"
+import { make as makeSignals, type Signal, Signals } from "../../src/cli/Signals.ts"
 import { TaskView } from "../../src/http/api/TaskView.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import { type Conversation, event, serve, snapshot } from "./streamServer.ts"
@@ -32,7 +32,7 @@ const watch = (
     const task = snapshot(status, 3, "first")
     const server = yield* serve([conversation], task)
     const connection = { server: server.url, token: Redacted.make("errand_pat_x") }
-    const pressed = yield* Queue.unbounded<Signal>()
+    const pressed = yield* makeSignals
     const printed: Array<string> = []
     let bottom = ""
     const screen = Screen.of({
@@ -44,7 +44,7 @@ const watch = (
             printed.push(text(lines))
             if (below !== undefined) bottom = text(below)
           }),
-          printed.length === 1 ? Queue.offerAll(pressed, signals) : Effect.void
+          printed.length === 1 ? Effect.sync(() => signals.forEach(pressed.unsafeSend)) : Effect.void
         ),
       show: (lines) => Effect.sync(() => void (bottom = text(lines))),
       write: (each) => Effect.sync(() => void printed.push(each.trimEnd()))
@@ -52,7 +52,7 @@ const watch = (
     const client = yield* make(connection)
     const exit = yield* Effect.exit(
       watchToEnd(connection, client, yield* Schema.decodeUnknown(TaskView)(task), { json })
-    ).pipe(Effect.provideService(Screen, screen), Effect.provideService(Signals, { next: Queue.take(pressed) }))
+    ).pipe(Effect.provideService(Screen, screen), Effect.provideService(Signals, pressed.signals))
     return { code: exitCodeOf(exit), printed, bottom, requests: server.requests }
   }).pipe(
     Effect.scoped,

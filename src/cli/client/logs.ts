@@ -29,7 +29,7 @@ export const logs = Effect.fn("logs")(function* (options: LogsOptions) {
   yield* client.tasks.get({ path: { taskId: id } })
   const ended = yield* Effect.raceFirst(
     Effect.asVoid(watchTask(at, client, id, { json: options.json, until: options.follow ? "final" : "told" })),
-    signals.next
+    signals.first
   )
   if (ended !== undefined) return yield* new Interrupted({ signal: ended })
 })

@@ -32,7 +32,7 @@ const leave = Effect.fnUntraced(function* (
   yield* print(quiet(`the task goes on; see it with: errand logs --follow ${task.id}`))
   if (interactive && signal === "SIGINT") {
     yield* print(quiet("Ctrl-C again, within two seconds, cancels it"))
-    const second = yield* Effect.timeoutOption(signals.next, secondThoughts)
+    const second = yield* Effect.timeoutOption(signals.second, secondThoughts)
     if (Option.contains(second, "SIGINT")) {
       const { status } = yield* client.tasks.cancel({ path: { taskId: task.id } })
       yield* print(line(span(status, "warning")))
@@ -53,7 +53,7 @@ export const watchToEnd = Effect.fn("watchToEnd")(function* (
     Effect.map(watchTask(connection, client, task.id, { ...options, until: "final" }), (status: TaskStatus) => ({
       status
     })),
-    Effect.map(signals.next, (signal) => ({ signal }))
+    Effect.map(signals.first, (signal) => ({ signal }))
   )
   if ("signal" in ended) return yield* leave(client, task, ended.signal, options)
   if (options.json) yield* writeJson({ type: "task", task: yield* client.tasks.get({ path: { taskId: task.id } }) })

@@ -134,7 +134,7 @@ export const demo = Effect.fn("demo")(
       if (status === "ok") continue
       return yield* new DemoFailed({ problem: `The demo needs ${check}, and ${detail}. ${remedy ?? ""}` })
     }
-    const signal = yield* Effect.raceFirst(Effect.scoped(play(options)), (yield* Signals).next)
+    const signal = yield* Effect.raceFirst(Effect.scoped(play(options)), (yield* Signals).first)
     if (signal !== undefined) return yield* new Interrupted({ signal })
   },
   // The server's own log is told by the events already.

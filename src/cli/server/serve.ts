@@ -67,10 +67,10 @@ const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) 
 export const serve = Effect.fn("serve")(function* (options: { readonly json: boolean }) {
   const signals = yield* Signals
   const scope = yield* Scope.make()
-  const started = yield* Effect.raceFirst(Scope.extend(start(options), scope), signals.next).pipe(
+  yield* Effect.raceFirst(Scope.extend(start(options), scope), signals.first).pipe(
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
-  const signal = started ?? (yield* signals.next)
+  const signal = yield* signals.first
   yield* Console.error(`${signal}: stopping`)
   yield* Scope.close(scope, Exit.void).pipe(
     Effect.disconnect,
