@@ -4,6 +4,7 @@
  *   listener ── edge (ids, problems, metrics) ── routes of Api, each behind Authentication
  *                                            └── WebSocket ── Hub ── EventBus
  */
+import { isIPv6 } from "node:net"
 import { HttpApiBuilder, HttpMiddleware, HttpRouter, HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import { Api } from "./Api.ts"
@@ -45,5 +46,12 @@ export const layer = HttpApiBuilder.serve().pipe(
   Layer.provide([routerConfig, untraced])
 )
 
-/** The address of the listener as a URL, without a slash at its end. */
-export const address = HttpServer.addressFormattedWith((url) => Effect.succeed(url))
+/** An address as a URL, without a slash at its end. */
+export const urlOf = (address: HttpServer.Address): string => {
+  if (address._tag === "UnixAddress") return `unix:${address.path}`
+  const { hostname, port } = address
+  return `http://${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`
+}
+
+/** Where the listener is to be found. */
+export const address = Effect.map(HttpServer.HttpServer, (server) => urlOf(server.address))
