@@ -15,6 +15,7 @@ import { sentence } from "./faults.ts"
 import * as HostGuard from "./hostGuard.ts"
 import * as Metrics from "./metrics.ts"
 import { chosenRequestId } from "./requestId.ts"
+import { streamPath } from "./stream/streamPath.ts"
 import { notFound } from "./translate.ts"
 
 const internalError = Problem.of(
@@ -107,7 +108,8 @@ export const layer = HttpApiBuilder.middleware(
           // Without the query, which may hold what does not belong in logs.
           const path = request.url.split("?", 1)[0]
           const { status } = response
-          yield* measure(method, String(status), seconds)
+          // Sockets have metrics of their own; here they would look like answers that took hours.
+          if (path !== streamPath) yield* measure(method, String(status), seconds)
           yield* Effect.annotateLogs(Effect.logDebug("Answered."), { method, path, status, seconds })
           return HttpServerResponse.setHeaders(response, { ...headers, ...response.headers, "x-request-id": requestId })
         }).pipe(Effect.annotateLogs("requestId", requestId))

@@ -6,7 +6,7 @@
  *
  * The listener is plain code on the path of every commit: it never waits, and encodes an event once for all.
  */
-import { Array, Context, Effect, Layer, Option, Schedule } from "effect"
+import { Array, Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
 import { Accounts } from "../../services/Accounts.ts"
 import { EventBus, type News, type Preview, type StoredEvent, type StreamName } from "../../services/EventBus.ts"
 import { recheckEvery } from "../revocation.ts"
@@ -110,14 +110,14 @@ class Registry {
   }
 }
 
-/** Asks once for each device, however many connections it has. */
+/** Asks once for each token, however many connections it has. */
 const recheck = (registry: Registry, accounts: typeof Accounts.Service) =>
   Effect.gen(function* () {
     const known = [...registry.connections].flatMap((connection) =>
       Option.toArray(Option.map(connection.identity, (identity) => ({ connection, identity })))
     )
-    const devices = Array.groupBy(known, ({ identity }) => identity.principal.deviceId)
-    for (const [first, ...others] of Object.values(devices)) {
+    const tokens = Array.groupBy(known, ({ identity }) => Redacted.value(identity.token))
+    for (const [first, ...others] of Object.values(tokens)) {
       if (Option.isSome(yield* accounts.authenticate(first.identity.token))) continue
       for (const { connection } of [first, ...others]) {
         connection.close(closeCodes.unauthenticated, "the token was revoked")

@@ -12,7 +12,7 @@ import { faults, sentence } from "../faults.ts"
 import { closeCodes, type Connection } from "./Connection.ts"
 import { drained } from "./drained.ts"
 import { Frame } from "./Frame.ts"
-import { type Heard, type Hearing } from "./hearing.ts"
+import type { Heard, Hearing } from "./hearing.ts"
 import { heartbeatSeconds } from "./Hub.ts"
 import { makeSubscriptions, mostSubscriptions, type Refusal } from "./subscriptions.ts"
 

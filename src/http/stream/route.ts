@@ -80,6 +80,7 @@ const accept = (server: WebSocketServer, incoming: IncomingMessage): Effect.Effe
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()
       const socket = yield* Effect.async<WebSocket>((resume) => {
+        if (incoming.socket.destroyed) return resume(Effect.interrupt)
         incoming.socket.once("close", () => resume(Effect.interrupt))
         server.handleUpgrade(incoming, incoming.socket, Buffer.alloc(0), (socket) => {
           socket.on("error", () => undefined)
