@@ -4,9 +4,9 @@ const remedies: Readonly<Record<string, string>> = {
   budget_reached: "its limit of money is reached. Raise limits.maxCostUsd of the task to go on.",
   turn_limit_reached: "its limit of turns is reached. Raise limits.maxTurns of the task to go on.",
   time_limit_reached: "its limit of time is reached. Raise limits.maxDurationSeconds of the task to go on.",
-  model_spend_limit: "the spend limit of the model account is reached. Raise it there; then cancel and retry the task.",
+  model_spend_limit: "the spend limit of the model account is reached. Raise it there, then retry the task.",
   git_credential_needed:
-    "the git host wants a credential. Store one with PUT /api/v1/git-credentials/{host}; then cancel and retry the task."
+    "the git host wants a credential. Store one with PUT /api/v1/git-credentials/{host}, and it goes on."
 }
 
 /** Why a task is paused, and what a person can do. New reasons are shown as they are. */
