@@ -6,7 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server } from "node:http"
 import type { Socket } from "node:net"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Deferred, Effect, Layer, Schedule } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"
 import { encodeProblem, Problem } from "./api/Problem.ts"

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage } from "node:http"
 import { HttpServerRequest } from "@effect/platform"
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Either, Schema } from "effect"
 import { Problem } from "./api/Problem.ts"
 import { faults, sentence } from "./faults.ts"

@@ -6,7 +6,7 @@
  *               ├─ Sandbox       (docker, process)
  *               └─ ClaudeClient  (anthropic, scripted)
  */
-import { NodeContext } from "@effect/platform-node"
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import type { FileSystem } from "@effect/platform/FileSystem"
 import { Effect, Layer } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"

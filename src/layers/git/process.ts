@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process"
 import { type Readable, Writable } from "node:stream"
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Data, Deferred, type Duration, Effect, Redacted, type Scope, Stream } from "effect"
 
 /** Git was killed because its time was up or it wrote more than it may. */
