@@ -83,6 +83,11 @@ const commit = (connection: Connection, jobs: ReadonlyArray<TransactionJob>) =>
     Effect.onError(() => Effect.ignore(execute(connection, "ROLLBACK")))
   )
 
+const announceAndSettle = Effect.fnUntraced(function* (finished: ReadonlyArray<FinishedJob>) {
+  for (const job of finished) yield* job.announce
+  for (const job of finished) yield* job.settle
+})
+
 const drop = (job: TransactionJob, cause: Cause.Cause<StorageFull>) =>
   Effect.suspend(() => {
     job.state = "dropped"
@@ -101,10 +106,7 @@ const make = Effect.gen(function* () {
           const begun = jobs.filter((job) => job.state === "begun")
           return Effect.forEach(begun.length > 0 ? begun : jobs, (job) => drop(job, cause), { discard: true })
         },
-        onSuccess: Effect.fnUntraced(function* (finished) {
-          for (const job of finished) yield* job.announce
-          for (const job of finished) yield* job.settle
-        })
+        onSuccess: announceAndSettle
       })
     )
 
