@@ -20,6 +20,7 @@ import { Sandbox } from "../../src/services/Sandbox.ts"
 import type { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { TaskRunner } from "../../src/services/TaskRunner.ts"
+import type { Transaction } from "../../src/services/Transaction.ts"
 import { settings } from "../support/settings.ts"
 
 export const storage = Layer.mergeAll(
@@ -41,6 +42,8 @@ export interface Fakes {
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
   readonly logger?: Layer.Layer<never>
+  /** Around the transactions of the door, not of the adapters. */
+  readonly transaction?: Layer.Layer<Transaction, never, Transaction>
 }
 
 const quietRunner = Layer.mock(TaskRunner, {
@@ -64,6 +67,7 @@ const prices = Layer.succeed(Pricing, {
 /** Everything that the door needs stays visible, so that a test can act as the agent does. */
 export const door = (fakes: Fakes = {}) =>
   Server.layer.pipe(
+    Layer.provide(fakes.transaction ?? Layer.empty),
     Layer.provideMerge(storage),
     Layer.provideMerge(
       Layer.mergeAll(

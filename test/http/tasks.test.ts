@@ -8,6 +8,7 @@ import type { TaskId } from "../../src/services/Ids.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { TaskRunner } from "../../src/services/TaskRunner.ts"
+import { Transaction } from "../../src/services/Transaction.ts"
 import { ask, baseUrl, door, happen, newTask, submit, tokenFor } from "./door.ts"
 
 /** Which runs were stopped. */
@@ -244,6 +245,43 @@ layer(door({ runner: slowRunner }), { excludeTestServices: true })("a run that i
     })
   )
 })
+
+/** Signals every commit, and takes its time to return from it. */
+const commits: Array<string> = []
+
+const slowTransaction = Layer.effect(
+  Transaction,
+  Effect.map(Transaction, (transaction) =>
+    Transaction.of({
+      ...transaction,
+      run: (effect) =>
+        Effect.tap(transaction.run(effect), () =>
+          Effect.zipRight(
+            Effect.sync(() => void commits.push("committed")),
+            Effect.sleep("300 millis")
+          )
+        )
+    })
+  )
+)
+
+layer(door({ runner: slowRunner, transaction: slowTransaction }), { excludeTestServices: true })(
+  "a run whose task was cancelled",
+  (it) => {
+    it.effect("is stopped also when the client hangs up right after the commit", () =>
+      Effect.gen(function* () {
+        const { token } = yield* tokenFor("hangs-up-early")
+        const id = yield* submit(token)
+        yield* running(id)
+        const before = commits.length
+        const asking = yield* Effect.fork(ask("POST", `/api/v1/tasks/${id}/cancel`, { token }))
+        yield* waitFor(() => commits.length > before)
+        yield* Fiber.interrupt(asking)
+        yield* waitFor(() => stopping.includes(`ends ${id}`))
+      })
+    )
+  }
+)
 
 layer(door({ runner: Layer.mock(TaskRunner, { stop: () => Effect.never }) }), {
   excludeTestServices: true
