@@ -7,7 +7,7 @@ import type { ToolCallId } from "../services/Ids.ts"
 import type { TurnMessage, TurnRequest } from "../services/ClaudeClient.ts"
 import type { ContentBlock, Message, ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
 import { systemPrompt } from "./prompt.ts"
-import { definitions } from "./tools.ts"
+import { definitions } from "./toolCatalogue.ts"
 
 export const toTurn = ({ content, role }: Pick<Message, "role" | "content">): TurnMessage => ({ role, content })
 

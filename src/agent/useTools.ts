@@ -10,17 +10,8 @@ import { reasonToAsk } from "./approvals.ts"
 import { answerText, askUser, defaultAnswer } from "./askUser.ts"
 import { toolResult } from "./conversation.ts"
 import type { TaskRun } from "./TaskRun.ts"
-import {
-  decodeAskUser,
-  decodeRunCommand,
-  failure,
-  forModel,
-  invalidInput,
-  isReadOnly,
-  isTool,
-  runTool,
-  type ToolOutcome
-} from "./tools.ts"
+import { decoders, invalidInput, isReadOnly, isTool } from "./toolCatalogue.ts"
+import { failure, forModel, runTool, type ToolOutcome } from "./tools.ts"
 
 /** Calls that run together. */
 export type Group = readonly [ToolUseBlock, ...ReadonlyArray<ToolUseBlock>]
@@ -131,7 +122,7 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
 })
 
 const ask = (run: TaskRun, call: ToolUseBlock) =>
-  decodeAskUser(call.input).pipe(
+  decoders.ask_user(call.input).pipe(
     Effect.flatMap(({ choices = [], detail = "", question }) =>
       askUser(run, {
         toolCallId: call.id,
@@ -150,7 +141,7 @@ const ask = (run: TaskRun, call: ToolUseBlock) =>
 const allowed = Effect.fnUntraced(function* (run: TaskRun, call: ToolUseBlock) {
   const { approvals } = yield* run.task
   if (approvals === "never") return true
-  const command = yield* Effect.option(decodeRunCommand(call.input))
+  const command = yield* Effect.option(decoders.run_command(call.input))
   const shell = command._tag === "Some" ? command.value.command : ""
   const reason = reasonToAsk(shell)
   if (reason === undefined) return true

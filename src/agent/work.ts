@@ -18,7 +18,7 @@ import * as Limits from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { nudges, summaryMessage } from "./prompt.ts"
 import type { TaskRun } from "./TaskRun.ts"
-import { isReadOnly } from "./tools.ts"
+import { isReadOnly } from "./toolCatalogue.ts"
 import { group, started, useTools } from "./useTools.ts"
 import { verdictOf } from "./verdict.ts"
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { closingWords, openCalls, text, toolResult, toRequest } from "../../src/agent/conversation.ts"
-import { definitions, forModel } from "../../src/agent/tools.ts"
+import { definitions } from "../../src/agent/toolCatalogue.ts"
+import { forModel } from "../../src/agent/tools.ts"
 import { group } from "../../src/agent/useTools.ts"
 import type { TurnMessage } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
