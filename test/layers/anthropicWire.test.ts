@@ -338,4 +338,11 @@ describe("A tool's input", () => {
       a: ["half \ufffd", "whole 🦐"]
     })
   })
+
+  it("takes an input that is nested without end for no input at all", () => {
+    const nested = (levels: number) => `{"a": ${"[".repeat(levels)}${"]".repeat(levels)}}`
+    assert.isDefined(toolInput(nested(50), {}))
+    assert.isUndefined(toolInput(nested(200), {}))
+    assert.isUndefined(toolInput(nested(5_000), {}))
+  })
 })

@@ -7,9 +7,19 @@ const loneSurrogate = /\p{Surrogate}/gu
 const whole = (_key: string, value: unknown): unknown =>
   typeof value === "string" ? value.replace(loneSurrogate, "\ufffd") : value
 
-/** Undefined for what is not a JSON object. No text at all stands for `given`, the input that came with the block. */
+/** No tool needs more; whoever writes such a value again, as every request does, goes as deep in calls. */
+const mostLevels = 100
+
+const isShallow = (value: unknown, levels = mostLevels): boolean =>
+  typeof value !== "object" ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1)))
+
+/** Undefined for what is not a JSON object, or nested without end. No text at all stands for `given`, the input that came with the block. */
 export const toolInput = (json: string, given: unknown): object | undefined => {
   if (json === "") return Predicate.isRecord(given) ? given : {}
   const parsed = Either.try((): unknown => (json.includes("\\u") ? JSON.parse(json, whole) : JSON.parse(json)))
-  return Either.isRight(parsed) && Predicate.isRecord(parsed.right) ? parsed.right : undefined
+  return Either.isRight(parsed) && Predicate.isRecord(parsed.right) && isShallow(parsed.right)
+    ? parsed.right
+    : undefined
 }
