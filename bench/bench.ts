@@ -15,7 +15,7 @@ import { type Remote, startErrand } from "./ErrandServer.ts"
 import { startModel } from "./Model.ts"
 import { startLoop } from "./PlainLoop.ts"
 import { goalsOf, type Rounds, table, toJson, verdict } from "./report.ts"
-import { type Figures, runRound } from "./round.ts"
+import { type Figures, runCold, runWarm } from "./round.ts"
 import { settings } from "./settings.ts"
 import type { Side } from "./Side.ts"
 
@@ -39,7 +39,7 @@ const startRemote = async (scope: Scope.Scope): Promise<Remote> => {
   return { url, host: server.host, directory: path }
 }
 
-const runSide = async (start: () => Promise<Side>, measure: (side: Side) => Promise<Figures>): Promise<Figures> => {
+const inNewProcess = async <A>(start: () => Promise<Side>, measure: (side: Side) => Promise<A>): Promise<A> => {
   const side = await start()
   try {
     return await measure(side)
@@ -52,14 +52,19 @@ const runAll = async (scope: Scope.Scope): Promise<Rounds> => {
   const model = await startModel()
   const remote = await startRemote(scope)
   const rounds: { loop: Array<Figures>; errand: Array<Figures> } = { loop: [], errand: [] }
-  const sides = {
+  const start = {
     loop: () => startLoop(model.url),
     errand: () => startErrand(model.url, remote)
   }
+  const warm = { loop: await start.loop(), errand: await start.errand() }
+  for (const side of [warm.loop, warm.errand]) await runWarm(model, side, `warm-up-${side.name}`)
   for (let round = 1; round <= settings.rounds; round++) {
     const order = round % 2 === 1 ? (["loop", "errand"] as const) : (["errand", "loop"] as const)
     for (const name of order) {
-      const figures = await runSide(sides[name], (side) => runRound(model, side, `${round}-${name}`))
+      const figures = {
+        ...(await inNewProcess(start[name], (side) => runCold(model, side, `${round}-${name}`))),
+        ...(await runWarm(model, warm[name], `${round}-${name}`))
+      }
       rounds[name].push(figures)
       say(
         `round ${round} of ${settings.rounds}, ${name}: gap ${figures.gapMs.toFixed(2)} ms, ` +
@@ -67,6 +72,8 @@ const runAll = async (scope: Scope.Scope): Promise<Rounds> => {
       )
     }
   }
+  await warm.loop.stop()
+  await warm.errand.stop()
   return rounds
 }
 

@@ -1,4 +1,4 @@
-/** One round of one side, in a process that was just started. */
+/** One round of one side: in a process that was just started, and in one that lives through all rounds. */
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Model } from "./Model.ts"
 import { delaysOf, gapsOf, runPhase, stepsPerSecond, turnsOf } from "./phase.ts"
@@ -9,15 +9,27 @@ import type { Side } from "./Side.ts"
 import { mean, percentile, sum } from "./statistics.ts"
 
 /** The figures of one side in one round. */
-export type Figures = Awaited<ReturnType<typeof runRound>>
+export type Figures = Awaited<ReturnType<typeof runCold>> & Awaited<ReturnType<typeof runWarm>>
 export type FigureName = keyof Figures
 
-/** Idle, a first task, a second one (whose figures count: a server is warm), a text as it is typed, many tasks at once. */
-export const runRound = async (model: Model, side: Side, name: string) => {
-  const { crowd, crowdSteps, idleMs, steps } = settings
+/** A process that was just started: idle, then its first task. */
+export const runCold = async (model: Model, side: Side, name: string) => {
+  const { idleMs, steps } = settings
   await sleep(idleMs)
   const idleMb = residentMb(side.pid)
   const first = await runPhase(model, side, `${name}-first`, [stepsPrompt(steps)], steps)
+  return {
+    idleMb,
+    startMs: side.startMs,
+    firstGapMs: percentile(gapsOf(first, "run_command", "write_file"), 0.5),
+    firstCpuMs: first.cpuMs / steps,
+    firstAnswerMs: (turnsOf(first)[0]?.answeredAt ?? Number.NaN) - first.submittedAt
+  }
+}
+
+/** A process that has worked before, as a server has: one task, a text as it is typed, many tasks at once. */
+export const runWarm = async (model: Model, side: Side, name: string) => {
+  const { crowd, crowdSteps, steps } = settings
   const task = await runPhase(model, side, `${name}-task`, [stepsPrompt(steps)], steps)
   const typing = await runPhase(model, side, `${name}-typing`, [typingPrompt], 0)
   resetPeak(side.pid)
@@ -34,9 +46,7 @@ export const runRound = async (model: Model, side: Side, name: string) => {
     gapP90Ms: percentile(gaps, 0.9),
     gapAfterCommandMs: percentile(gapsOf(task, "run_command"), 0.5),
     gapAfterEditMs: percentile(gapsOf(task, "write_file"), 0.5),
-    firstGapMs: percentile(gapsOf(first, "run_command", "write_file"), 0.5),
     cpuMs: task.cpuMs / steps,
-    firstCpuMs: first.cpuMs / steps,
     wholeCpuMs: task.wholeCpuMs / steps,
     containerCpuMs: task.containerCpuMs / steps,
     engineCpuMs: task.engineCpuMs / steps,
@@ -46,9 +56,6 @@ export const runRound = async (model: Model, side: Side, name: string) => {
     crowdSeconds: many.seconds,
     crowdCpuMs: many.cpuMs / (crowd * crowdSteps),
     peakMb: peak,
-    idleMb,
-    startMs: side.startMs,
-    firstAnswerMs: (turnsOf(first)[0]?.answeredAt ?? Number.NaN) - first.submittedAt,
     textP50Ms: percentile(delays, 0.5),
     textP99Ms: percentile(delays, 0.99),
     promptBytes: mean(sizes),
