@@ -11,6 +11,8 @@ import { Subscriber } from "../support/subscriber.ts"
 const clients = 10
 const reconnects = 200
 const steps = 240
+/** Events of a turn with three calls that read: the answer, its usage, three starts, three ends, the results. */
+const eventsPerTurn = 9
 
 const read = { name: "read_file", input: { path: "a.txt" } }
 
@@ -67,13 +69,16 @@ describeWithEngine("reconnecting", () => {
           subscriber.vanish()
         }
       }
-      const restart = async (signal: NodeJS.Signals) => {
-        await sleep(4_000 + Math.random() * 3_000)
+      // By what the task has done and not by the clock, so that it is at work at each of them on any machine.
+      const restart = async (signal: NodeJS.Signals, part: number) => {
+        await errand.until(id, ({ seq }) => seq >= part * steps * eventsPerTurn, 120_000)
         await errand.stop(signal)
         await errand.start()
       }
       const clientsDone = Promise.all(subscribers.map(comeAndGo))
-      for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) await restart(signal)
+      for (const [index, signal] of (["SIGTERM", "SIGKILL", "SIGTERM"] as const).entries()) {
+        await restart(signal, (index + 1 + Math.random() / 2) / 4)
+      }
       const task = await errand.final(id, 180_000)
       life.ended = true
       await clientsDone
