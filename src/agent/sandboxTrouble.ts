@@ -1,7 +1,7 @@
 /**
  * Trouble with getting a sandbox: when to try again, and what it means for the task when that does not help.
  */
-import { Duration, Effect, Schedule } from "effect"
+import { Duration, Effect, Random, Schedule } from "effect"
 import type { SandboxUnavailable } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskFailed } from "./outcome.ts"
@@ -10,16 +10,20 @@ import type { TaskRun } from "./TaskRun.ts"
 const mostRetries = 20
 const longestDelayMs = 30_000
 
-/** An engine that does not answer may be starting: it is asked for about eight minutes. */
+/** An engine that does not answer may be starting: it is asked for about six minutes, half a second doubling to 30 with jitter. */
 export const sandboxRetries = (run: TaskRun) =>
   Schedule.identity<SandboxUnavailable>().pipe(
     Schedule.intersect(Schedule.recurs(mostRetries)),
     Schedule.whileInput((error: SandboxUnavailable) => error.reason === "engine"),
-    Schedule.modifyDelayEffect(([error, attempt]) => {
-      const delayMs = Math.min(longestDelayMs, 500 * 2 ** attempt)
-      const retry = { code: "sandbox_unavailable", message: error.message, attempt: attempt + 1, delayMs }
-      return Effect.as(Effect.ignore(run.record([TaskChange.RetryScheduled(retry)])), Duration.millis(delayMs))
-    })
+    Schedule.modifyDelayEffect(([error, attempt]) =>
+      Effect.gen(function* () {
+        const jitter = yield* Random.nextRange(0.5, 1)
+        const delayMs = Math.round(Math.min(longestDelayMs, 500 * 2 ** attempt) * jitter)
+        const retry = { code: "sandbox_unavailable", message: error.message, attempt: attempt + 1, delayMs }
+        yield* Effect.ignore(run.record([TaskChange.RetryScheduled(retry)]))
+        return Duration.millis(delayMs)
+      })
+    )
   )
 
 export const sandboxTrouble = (error: SandboxUnavailable) =>

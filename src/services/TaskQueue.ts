@@ -1,7 +1,7 @@
 /**
  * Whose turn it is.
  *
- * Owns: the order of waiting tasks (priority, fairness between users, `startAt`), the limits on how many run at once,
+ * Owns: the order of waiting tasks (fairness between users, then priority; `startAt`), the limits on how many run at once,
  * leases, and finding tasks whose server died.
  * Does not own: the task itself (`TaskRepo.ts`), the run (`TaskRunner.ts`).
  */

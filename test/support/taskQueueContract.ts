@@ -147,7 +147,7 @@ export const taskQueueContract = <S, E>(
     )
 
     test(
-      "starts what has the higher priority first, and what was interrupted before everything",
+      "starts of one user's tasks what has the higher priority first, and what was interrupted before everything",
       Effect.gen(function* () {
         const tasks = yield* live(roomy)
         const owner = yield* userNamed("alice")
@@ -184,6 +184,43 @@ export const taskQueueContract = <S, E>(
         const [first] = slots
         if (first !== undefined) yield* Effect.zipRight(Effect.flatMap(first.taken, finish), first.end)
         assert.strictEqual(yield* next.taken, id)
+      })
+    )
+
+    test(
+      "lets nobody past others by a priority: not into the next slot, and not into more of them",
+      Effect.gen(function* () {
+        const tasks = yield* live({ maxRunning: 4, maxRunningPerUser: 4 })
+        const alice = yield* userNamed("alice")
+        const bob = yield* userNamed("bob")
+        yield* submitMany(alice, 504, { priority: 1000 })
+        const slots = yield* Effect.replicateEffect(takeSlot(tasks), 4)
+        yield* Effect.forEach(slots, ({ taken }) => taken)
+        const theirs = yield* submitMany(bob, 3, { priority: -1000 })
+        const places = yield* Effect.forEach(theirs, tasks.position)
+        assert.deepStrictEqual(places.map(Option.getOrNull).toSorted(), [0, 1, 2])
+        for (const slot of slots) yield* Effect.zipRight(Effect.flatMap(slot.taken, finish), slot.end)
+        const next = yield* Effect.replicateEffect(tasks.take, 4)
+        assert.deepStrictEqual(
+          next.map(({ task }) => task.owner),
+          [bob, alice, bob, alice]
+        )
+      })
+    )
+
+    test(
+      "gives a slot that breaks down to the user without one, before the run that broke down",
+      Effect.gen(function* () {
+        const tasks = yield* live({ maxRunning: 2, maxRunningPerUser: 2 })
+        const alice = yield* userNamed("alice")
+        const [first] = yield* submitMany(alice, 2)
+        const slots = yield* Effect.replicateEffect(takeSlot(tasks), 2)
+        yield* Effect.forEach(slots, ({ taken }) => taken)
+        const theirs = yield* submit(yield* userNamed("bob"))
+        if (first === undefined) return assert.fail()
+        yield* apply(first, TaskChange.Queued({ reason: "recovery" }))
+        for (const slot of slots) if ((yield* slot.taken) === first) yield* slot.end
+        assert.strictEqual((yield* tasks.take).task.id, theirs)
       })
     )
 
@@ -278,9 +315,9 @@ export const taskQueueContract = <S, E>(
         const repo = yield* TaskRepo
         yield* repo.change(first, cancel)
         yield* apply(third, TaskChange.Updated({ patch: { priority: 1 } }))
-        assert.deepStrictEqual((yield* places).map(Option.getOrNull), [1, null, 2, 0, 3, null])
+        assert.deepStrictEqual((yield* places).map(Option.getOrNull), [0, null, 2, 1, 3, null])
         yield* TestClock.adjust("20 seconds")
-        assert.deepStrictEqual((yield* places).map(Option.getOrNull), [2, null, 3, 1, 0, null])
+        assert.deepStrictEqual((yield* places).map(Option.getOrNull), [0, null, 3, 2, 1, null])
       })
     )
   })

@@ -1,8 +1,9 @@
 /**
  * The order in which waiting tasks start. Pure, so that every TaskQueue agrees on it.
  *
- * What a dead or stopped server left comes first, then the higher priority, then the owner with fewer tasks running, then
- * the owner who was served longest ago, then the older task. A task that may not start yet stands behind all that may.
+ * The owner with fewer tasks running comes first, then what a dead or stopped server left, then the owner who was served
+ * longest ago. A priority stands behind all of these, so that nobody gets past others by raising his own; it orders the
+ * tasks of one owner. Then the older task. A task that may not start yet stands behind all that may.
  */
 import { Array, Option, Order } from "effect"
 import type { UserId } from "../../services/Ids.ts"
@@ -31,32 +32,33 @@ const wasInterrupted = (task: QueuedTask): boolean =>
 const firstIf = <A>(condition: (value: A) => boolean): Order.Order<A> =>
   Order.mapInput(Order.boolean, (value: A) => !condition(value))
 
-const byAge = Order.combine(
-  Order.mapInput(Order.string, (task: QueuedTask) => task.queuedAt),
-  Order.mapInput(Order.string, (task: QueuedTask) => task.id)
-)
-
-const byUrgency = (now: Timestamp): Order.Order<QueuedTask> =>
-  Order.combineAll([
-    firstIf((task) => isDue(task, now)),
-    Order.mapInput(Order.string, (task) => (isDue(task, now) ? "" : (task.startAt ?? ""))),
-    firstIf(wasInterrupted),
-    Order.reverse(Order.mapInput(Order.number, (task) => task.priority))
-  ])
-
-const byShare = ({ served, slots }: Shares): Order.Order<QueuedTask> =>
+const byTime = (now: Timestamp): Order.Order<QueuedTask> =>
   Order.combine(
-    Order.mapInput(Order.number, (task) => slots.get(task.owner) ?? 0),
-    Order.mapInput(Order.number, (task) => served.get(task.owner) ?? 0)
+    firstIf((task) => isDue(task, now)),
+    Order.mapInput(Order.string, (task) => (isDue(task, now) ? "" : (task.startAt ?? "")))
   )
 
-const first = (
-  tasks: ReadonlyArray<QueuedTask>,
-  shares: Shares,
-  urgency: Order.Order<QueuedTask>
-): QueuedTask | undefined => {
+const interruptedFirst = firstIf(wasInterrupted)
+
+const byPriority = Order.combineAll([
+  Order.reverse(Order.mapInput(Order.number, (task: QueuedTask) => task.priority)),
+  Order.mapInput(Order.string, (task: QueuedTask) => task.queuedAt),
+  Order.mapInput(Order.string, (task: QueuedTask) => task.id)
+])
+
+/** Among tasks of one owner it is the order of his line: shares are the same for all of them. */
+const byTurn = ({ served, slots }: Shares, now: Timestamp): Order.Order<QueuedTask> =>
+  Order.combineAll([
+    byTime(now),
+    Order.mapInput(Order.number, (task) => slots.get(task.owner) ?? 0),
+    interruptedFirst,
+    Order.mapInput(Order.number, (task) => served.get(task.owner) ?? 0),
+    byPriority
+  ])
+
+const first = (tasks: ReadonlyArray<QueuedTask>, shares: Shares, now: Timestamp): QueuedTask | undefined => {
   const [head, ...rest] = tasks
-  const sooner = Order.min(Order.combineAll([urgency, byShare(shares), byAge]))
+  const sooner = Order.min(byTurn(shares, now))
   return head && rest.reduce((best, task) => sooner(best, task), head)
 }
 
@@ -68,7 +70,7 @@ export const nextToStart = (
   mostPerOwner: number
 ): Option.Option<QueuedTask> => {
   const may = tasks.filter((task) => isDue(task, now) && (shares.slots.get(task.owner) ?? 0) < mostPerOwner)
-  return Option.fromNullable(first(may, shares, byUrgency(now)))
+  return Option.fromNullable(first(may, shares, now))
 }
 
 /** The order in which the tasks start if nothing else happens, slots become free one by one, and none is ever given back. */
@@ -77,8 +79,7 @@ export const inOrder = (
   shares: Shares,
   now: Timestamp
 ): ReadonlyArray<QueuedTask> => {
-  const urgency = byUrgency(now)
-  const lastFirst = Order.reverse(Order.combine(urgency, byAge))
+  const lastFirst = Order.reverse(byTurn(shares, now))
   const lines = Object.values(Array.groupBy(tasks, (task) => task.owner)).map((line) => line.toSorted(lastFirst))
   const slots = new Map(shares.slots)
   const served = new Map(shares.served)
@@ -87,7 +88,7 @@ export const inOrder = (
     const next = first(
       lines.flatMap((line) => line.at(-1) ?? []),
       { slots, served },
-      urgency
+      now
     )
     if (next === undefined) return Option.none()
     lines.find((line) => line.at(-1) === next)?.pop()
