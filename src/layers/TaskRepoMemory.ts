@@ -5,6 +5,7 @@ import type { TaskId, ToolCallId } from "../services/Ids.ts"
 import { TaskNotFound, TaskRepo } from "../services/TaskRepo.ts"
 import type { Transaction } from "../services/Transaction.ts"
 import { MemoryState } from "./memory/MemoryState.ts"
+import { checkpointsOf, conversationOf, messagesOf } from "./tasks/memory/lines.ts"
 import * as read from "./tasks/memory/readTasks.ts"
 import { recordChange } from "./tasks/memory/recordChange.ts"
 import * as state from "./tasks/memory/taskState.ts"
@@ -49,23 +50,10 @@ const make = Effect.gen(function* () {
     list: (filter, page) => Effect.map(tasks.get, (all) => read.listTasks(all, filter, page)),
     withStatus: (statuses) =>
       Effect.map(tasks.get, (all) => read.tasksWhere(all, (task) => statuses.includes(task.status))),
-    conversation: (id) =>
-      partOf(
-        id,
-        ({ messages }) =>
-          messages
-            .slice(
-              Math.max(
-                messages.findLastIndex(({ startsOver }) => startsOver),
-                0
-              )
-            )
-            .map(({ message }) => message),
-        []
-      ),
+    conversation: (id) => partOf(id, conversationOf, []),
     messages: (id, page) =>
       Effect.map(
-        partOf(id, ({ messages }) => messages.map(({ message }) => message), []),
+        partOf(id, (record) => messagesOf(record).map(({ message }) => message), []),
         (messages) => read.pageOf(messages, page)
       ),
     pending: (id) => partOf(id, ({ pending }) => pending, []),
@@ -77,9 +65,10 @@ const make = Effect.gen(function* () {
     toolCall: (id, call: ToolCallId) =>
       partOf(id, ({ toolCalls }) => Option.fromNullable(toolCalls.find((it) => it.id === call)), Option.none()),
     checkpoints: (id, page) =>
-      Effect.map(
-        partOf(id, ({ checkpoints }) => checkpoints, []),
-        (checkpoints) => read.pageBackOf(checkpoints, page)
+      Effect.map(partOf(id, checkpointsOf, []), (checkpoints) => read.pageBackOf(checkpoints, page)),
+    checkpoint: (id, commit) =>
+      Effect.map(partOf(id, checkpointsOf, []), (checkpoints) =>
+        Option.fromNullable(checkpoints.findLast((it) => it.commit === commit))
       ),
     runs: (id) => partOf(id, ({ runs }) => runs, []),
     question: (owner, id) =>

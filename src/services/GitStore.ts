@@ -9,6 +9,7 @@
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { UserId } from "./Ids.ts"
 import { CommitId } from "./Ids.ts"
+import type { Timestamp } from "./Task.ts"
 
 /** The remote can't be read or written. `retryable`: it may work later without anybody's doing. */
 export class RemoteFailed extends Schema.TaggedError<RemoteFailed>()("RemoteFailed", {
@@ -97,6 +98,8 @@ export interface CommitSpec {
   readonly tree: CommitId
   readonly parents: ReadonlyArray<CommitId>
   readonly message: string
+  /** The date of author and committer, of which whole seconds count. */
+  readonly at: Timestamp
   /** The name under which the commit is kept until it is forgotten, as in `receive`. */
   readonly keep: string
   readonly author: { readonly name: string; readonly email: string }
@@ -124,7 +127,7 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
     ) => Effect.Effect<void, E | PackRefused>
     /** Forgets every private ref under a name; objects go with the next clean-up. */
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>
-    /** Makes a commit in the store. Its dates are those of `tree`, so that the same spec always gives the same commit. */
+    /** Makes a commit in the store. The same spec always gives the same commit. */
     readonly commit: (key: StoreKey, spec: CommitSpec) => Effect.Effect<CommitId, PackRefused>
     readonly hasCommit: (key: StoreKey, commit: CommitId) => Effect.Effect<boolean>
     /** True when both commits hold the same files. */

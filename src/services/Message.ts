@@ -55,11 +55,15 @@ export type ContentBlock = typeof ContentBlock.Type
 export const Role = Schema.Literal("user", "assistant").annotations({ identifier: "Role" })
 export type Role = typeof Role.Type
 
-/** One entry of the conversation that the model has seen or will see next. */
+/**
+ * One entry of the conversation that the model has seen or will see next. What a rewind left behind is `superseded`:
+ * it can be read, and the model sees it no more.
+ */
 export const Message = Schema.Struct({
   id: MessageId,
   role: Role,
   content: Schema.Array(ContentBlock),
+  superseded: Schema.Boolean,
   createdAt: Timestamp
 }).annotations({ identifier: "Message" })
 export interface Message extends Schema.Schema.Type<typeof Message> {}

@@ -101,6 +101,10 @@ export const Task = Schema.Struct({
   headCommit: Schema.NullOr(CommitId),
   /** What the remote branch held after our last push: the expectation of the next one. */
   pushedCommit: Schema.NullOr(CommitId),
+  /** The newest delivered commit that the present line of work includes: the parent of the next one. */
+  deliveredCommit: Schema.NullOr(CommitId),
+  /** The line of work that the task is on, from 1: each rewind begins another. */
+  line: Schema.Int,
   delivery: Delivery,
   pullRequest: Schema.NullOr(PullRequest),
   limits: Limits,

@@ -60,6 +60,11 @@ export type TaskChange = Data.TaggedEnum<{
     readonly additions: number
     readonly deletions: number
   }
+  /**
+   * The task goes on from `checkpoint`, on a line of work of its own: conversation and files are as they were then.
+   * `deliveredCommit` is what had been delivered by then.
+   */
+  Rewound: { readonly checkpoint: CommitId; readonly deliveredCommit: CommitId | null }
   /** One answer of the model: counted once for each `responseId`, however often it is reported. */
   ResponseCounted: { readonly responseId: string; readonly model: string; readonly usage: Usage }
   /** `toolCallId`: the tool call that waits for the answer, so that a later run finds it. */
@@ -116,6 +121,7 @@ const statusAfter: Partial<Record<TaskChange["_tag"], TaskStatus>> = {
 /** Whether a change may be applied to a task as it is: only status changes can be out of order. */
 export const isLegal = (task: Task, change: TaskChange): boolean => {
   const to = statusAfter[change._tag]
+  if (change._tag === "Rewound") return task.status !== "running"
   if (change._tag === "Resumed") return task.status === "waiting" || task.status === "running"
   return to === undefined || canTransition(task.status, to)
 }
@@ -128,6 +134,8 @@ export const begin = (draft: TaskDraft, now: Timestamp): Task => ({
   baseCommit: null,
   headCommit: null,
   pushedCommit: null,
+  deliveredCommit: null,
+  line: 1,
   pullRequest: null,
   usage: noUsage,
   turns: 0,
@@ -181,12 +189,20 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
       return { ...task, ...progress }
     case "CheckpointSaved":
       return { ...task, ...progress, headCommit: change.commit }
+    case "Rewound":
+      return {
+        ...task,
+        ...progress,
+        line: task.line + 1,
+        headCommit: change.checkpoint,
+        deliveredCommit: change.deliveredCommit
+      }
     case "ResponseCounted":
       return { ...task, usage: addUsage(task.usage, change.usage) }
     case "DeliveryStarted":
       return { ...task, phase: "delivering" }
     case "BranchPushed":
-      return { ...task, headCommit: change.commit, pushedCommit: change.commit }
+      return { ...task, headCommit: change.commit, pushedCommit: change.commit, deliveredCommit: change.commit }
     case "PullRequestOpened":
       return { ...task, pullRequest: change.pullRequest }
     case "Updated":
@@ -258,6 +274,8 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
         additions: change.additions,
         deletions: change.deletions
       }
+    case "Rewound":
+      return { type: "task.rewound", checkpoint: change.checkpoint }
     case "ResponseCounted":
       return { type: "usage.updated", ...task.usage }
     case "QuestionOpened":

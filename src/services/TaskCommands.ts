@@ -5,10 +5,11 @@
  * Does not own: storing the changes (`TaskRepo.change`), what the agent does (`agent/`).
  */
 import { Either, Schema } from "effect"
-import type { MessageId } from "./Ids.ts"
+import type { CommitId, MessageId } from "./Ids.ts"
 import type { PendingMode } from "./Message.ts"
 import type { Limits, Task } from "./Task.ts"
 import { TaskChange } from "./TaskChange.ts"
+import type { Question } from "./TaskRepo.ts"
 import { isFinal } from "./TaskStatus.ts"
 
 /** A run that is no longer the task's current one tried to write: another took over, or the task was ended. */
@@ -51,6 +52,40 @@ export const retry: Decide<NotNow> = (task) => {
         new NotNow({ status: task.status, remedy: "Only a failed, cancelled or paused task can be started again." })
       )
 }
+
+/** Where a task is taken back to: a checkpoint, or where it began. */
+export interface RewindTarget {
+  readonly commit: CommitId
+  /** What had been delivered by then. */
+  readonly deliveredCommit: CommitId | null
+}
+
+/**
+ * Goes on from an earlier point, as if what came after had not happened. Questions that are open are about what is left
+ * behind, so they close. `steer` is what the model is told first.
+ */
+export const rewind =
+  (
+    target: RewindTarget,
+    open: ReadonlyArray<Pick<Question, "id" | "revision" | "default">>,
+    steer: ReadonlyArray<TaskChange>
+  ): Decide<NotNow> =>
+  (task) => {
+    if (task.status === "running") {
+      return Either.left(new NotNow({ status: task.status, remedy: "Cancel it first, then rewind it." }))
+    }
+    const { commit: checkpoint, deliveredCommit } = target
+    const closed = open.map((question) =>
+      TaskChange.QuestionClosed({
+        questionId: question.id,
+        revision: question.revision + 1,
+        outcome: "cancelled",
+        answer: question.default
+      })
+    )
+    const rewound = [...closed, TaskChange.Rewound({ checkpoint, deliveredCommit }), ...steer]
+    return Either.right(task.status === "queued" ? rewound : [...rewound, TaskChange.Queued({ reason: "rewind" })])
+  }
 
 /** The reason of a pause that lasts until there is a credential for the repository's host. */
 export const credentialNeeded = "git_credential_needed"

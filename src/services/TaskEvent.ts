@@ -92,6 +92,8 @@ export const TaskEvent = Schema.Union(
   event("delivery.started", {}),
   event("branch.pushed", { branch: Schema.String, commit: CommitId }),
   event("pull_request.opened", PullRequest.fields),
+  /** Messages and checkpoints that this leaves behind are `superseded`: read the lists again. */
+  event("task.rewound", { checkpoint: CommitId }),
   event("task.updated", { fields: Schema.Array(Schema.String) }),
   event("task.waiting", { questionId: QuestionId }),
   event("task.paused", { reason: Schema.String }),

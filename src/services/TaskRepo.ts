@@ -61,6 +61,10 @@ export interface Checkpoint {
   readonly files: number
   readonly additions: number
   readonly deletions: number
+  /** What had been delivered when it was saved. */
+  readonly deliveredCommit: CommitId | null
+  /** True when a rewind has left it behind; another rewind may lead back to it. */
+  readonly superseded: boolean
   readonly createdAt: Timestamp
 }
 
@@ -139,16 +143,21 @@ export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
     /** Deletes a final task and everything about it, its stream included. */
     readonly remove: (id: TaskId) => Effect.Effect<void, TaskNotFound | IllegalTransition | StorageFull>
 
-    /** What the model sees of the conversation, oldest first: all messages since the last one that starts over. */
+    /**
+     * What the model sees of the conversation, oldest first: all messages of the present line of work since the last one
+     * that starts over.
+     */
     readonly conversation: (id: TaskId) => Effect.Effect<ReadonlyArray<Message>>
-    /** The whole conversation, oldest first. */
+    /** The whole conversation, oldest first, also what a rewind left behind. */
     readonly messages: (id: TaskId, page: PageRequest) => Effect.Effect<Page<Message>>
     /** Messages of the user that the model has not seen, oldest first. */
     readonly pending: (id: TaskId) => Effect.Effect<ReadonlyArray<PendingMessage>>
     readonly toolCalls: (id: TaskId, page: PageRequest) => Effect.Effect<Page<ToolCall>>
     readonly toolCall: (id: TaskId, call: ToolCallId) => Effect.Effect<Option.Option<ToolCall>>
-    /** Newest first. */
+    /** Newest first, also what a rewind left behind. */
     readonly checkpoints: (id: TaskId, page: PageRequest) => Effect.Effect<Page<Checkpoint>>
+    /** The newest checkpoint that is this commit. */
+    readonly checkpoint: (id: TaskId, commit: CommitId) => Effect.Effect<Option.Option<Checkpoint>>
     readonly runs: (id: TaskId) => Effect.Effect<ReadonlyArray<Run>>
     readonly question: (owner: UserId, id: QuestionId) => Effect.Effect<Option.Option<Question>>
     readonly questions: (

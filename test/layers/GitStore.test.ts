@@ -1,8 +1,9 @@
 import { expect, layer } from "@effect/vitest"
-import { Chunk, Effect, Fiber, Option, Stream, TestContext } from "effect"
+import { Chunk, Effect, Fiber, Option, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { CommitId } from "../../src/services/Ids.ts"
 import {
+  at,
   author,
   hashObject,
   leftovers,
@@ -190,14 +191,14 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
     })
   )
 
-  it.scoped("makes the same commit from the same words at the same time", () =>
+  it.scoped("makes the same commit from the same words, however late", () =>
     Effect.gen(function* () {
       const { base, key, store } = yield* scene()
-      const spec = { tree: base, parents: [base], message: "words\u0000 of\n\nmine", keep: "task", author }
-      const [one, two] = yield* Effect.all([store.commit(key, spec), store.commit(key, spec)]).pipe(
-        Effect.provide(TestContext.TestContext)
-      )
-      expect(one).toBe(two)
+      const spec = { tree: base, parents: [base], message: "words\u0000 of\n\nmine", at, keep: "task", author }
+      const one = yield* store.commit(key, spec)
+      yield* Effect.sleep("1100 millis")
+      expect(yield* store.commit(key, spec)).toBe(one)
+      expect(yield* store.commit(key, { ...spec, at: "2026-01-02T03:04:06.000Z" })).not.toBe(one)
       expect(yield* store.sameTree(key, one, base)).toBe(true)
       const odd = { ...spec, author: { name: "\n<>", email: "a\u0000>\n" }, message: "" }
       expect(yield* store.hasCommit(key, yield* store.commit(key, odd))).toBe(true)

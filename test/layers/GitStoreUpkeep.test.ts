@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { GitStore, type StoreKey } from "../../src/services/GitStore.ts"
 import { CommitId } from "../../src/services/Ids.ts"
-import { author, leftovers, packOf, scene } from "../support/forge.ts"
+import { at, author, leftovers, packOf, scene } from "../support/forge.ts"
 import { commitFiles, gitText } from "../support/gitRepository.ts"
 import { gitStoreLayer, owner } from "../support/gitStore.ts"
 
@@ -30,7 +30,7 @@ it.scopedLive("forgets what is under a name, and only that", () =>
     const keep = (name: string) => store.receive(key, { name, commit, expected: null }, pack)
     const keepOther = (name: string) => store.receive(key, { name, commit: other, expected: null }, otherPack)
     for (const name of ["one/1", "one/2", "one-more/1", "two"]) yield* keep(name)
-    yield* store.commit(key, { tree: commit, parents: [], message: "m", keep: "one", author })
+    yield* store.commit(key, { tree: commit, parents: [], message: "m", at, keep: "one", author })
     yield* store.forget(key, "one")
     yield* store.forget(key, "one")
     yield* keepOther("one/1")
@@ -59,7 +59,7 @@ it.scopedLive("packs what has piled up, and loses nothing that is kept", () =>
         yield* keep(`task/${round}`, next, tip)
         tip = next
       }
-      const delivered = yield* store.commit(key, { tree: tip, parents: [base], message: "m", keep: "task", author })
+      const delivered = yield* store.commit(key, { tree: tip, parents: [base], message: "m", at, keep: "task", author })
       yield* store.fetch(key, Option.none())
       const packed = Effect.filterOrFail(
         Effect.flatMap(place.repository, (path) => gitText(path, ["count-objects"])),

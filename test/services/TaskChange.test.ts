@@ -39,6 +39,7 @@ const examples: { readonly [Tag in TaskChange["_tag"]]: Extract<TaskChange, { re
   ToolStarted: startTool("t"),
   ToolFinished: finishTool("t"),
   CheckpointSaved: TaskChange.CheckpointSaved({ commit: commit("b"), files: 1, additions: 2, deletions: 3 }),
+  Rewound: TaskChange.Rewound({ checkpoint: commit("b"), deliveredCommit: null }),
   ResponseCounted: count("r"),
   QuestionOpened: ask(question),
   QuestionClosed: close(question, "this"),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either } from "effect"
-import { MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
+import { CommitId, MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
 import { defaultLimits, type Task, Timestamp } from "../../src/services/Task.ts"
 import { begin } from "../../src/services/TaskChange.ts"
 import {
@@ -9,10 +9,12 @@ import {
   credentialNeeded,
   type Decide,
   retry,
+  rewind,
   say,
   signedIn,
   update
 } from "../../src/services/TaskCommands.ts"
+import { newQuestionId } from "../support/someTasks.ts"
 
 const task: Task = begin(
   {
@@ -56,6 +58,19 @@ describe("what people may do to a task", () => {
     for (const status of ["queued", "running", "waiting", "completed"] as const) {
       expect(tags(retry, { status })).toMatchObject({ _tag: "Left", left: { _tag: "NotNow", status } })
     }
+  })
+
+  it("a rewind starts whatever does not run, and closes what is asked", () => {
+    const to = { commit: CommitId.make("1".repeat(40)), deliveredCommit: null }
+    const question = { id: newQuestionId(), revision: 1, default: { decision: "deny" } } as const
+    for (const status of ["completed", "failed", "cancelled", "paused", "waiting"] as const) {
+      expect(tags(rewind(to, [], []), { status })).toEqual(Either.right(["Rewound", "Queued"]))
+    }
+    expect(tags(rewind(to, [], []), { status: "queued" })).toEqual(Either.right(["Rewound"]))
+    expect(tags(rewind(to, [question], []), { status: "waiting" })).toEqual(
+      Either.right(["QuestionClosed", "Rewound", "Queued"])
+    )
+    expect(tags(rewind(to, [], []), { status: "running" })).toMatchObject({ _tag: "Left", left: { _tag: "NotNow" } })
   })
 
   it("a credential resumes only what waits for one", () => {

@@ -10,6 +10,7 @@ import { type FileSpec, git, gitText, makeBare } from "./gitRepository.ts"
 import { remoteWith } from "./workplace.ts"
 
 export const author = { name: "E", email: "e@x" }
+export const at = "2026-01-02T03:04:05.000Z"
 const someFiles = { "a.txt": "one\n", "b.txt": "b\n" }
 
 /** A repository as a sandbox has it, made from the remote, in which everything can be forged. */

@@ -149,6 +149,8 @@ const linesOf = (story: Story, { at, event }: Happened): ReadonlyArray<Line> => 
       return [line(span("paused: ", "warning"), pauseRemedy(event.reason))]
     case "task.resumed":
       return [note("resumed")]
+    case "task.rewound":
+      return [line(span("rewound ", "warning"), quiet(`to ${shortCommit(event.checkpoint)}`))]
     case "task.completed":
       return [line(span("completed", "good"), quiet(` ${closing(story, at)}`))]
     case "task.failed":

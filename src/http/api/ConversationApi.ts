@@ -53,6 +53,8 @@ const CheckpointView = Schema.Struct({
   files: Schema.Int,
   additions: Schema.Int,
   deletions: Schema.Int,
+  /** True when a rewind has left it behind; another rewind may lead back to it. */
+  superseded: Schema.Boolean,
   createdAt: Timestamp
 }).annotations({ identifier: "Checkpoint" })
 

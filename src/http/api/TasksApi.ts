@@ -8,7 +8,7 @@ import { Authentication } from "./Authentication.ts"
 import { page, paging, query, whole } from "./Page.ts"
 import { taskId } from "./params.ts"
 import { problems } from "./Problem.ts"
-import { NewTask, TaskPatch } from "./requests.ts"
+import { NewTask, Rewind, TaskPatch } from "./requests.ts"
 import { TaskView } from "./TaskView.ts"
 
 /** `?status=queued,running` or `?status=queued&status=running`. */
@@ -87,6 +87,16 @@ const retry = HttpApiEndpoint.post("retry")`/tasks/${taskId}/retry`
   .annotate(OpenApi.Identifier, "retryTask")
   .annotate(OpenApi.Summary, "Starts a failed or cancelled task again, from its last checkpoint.")
 
+const rewind = HttpApiEndpoint.post("rewind")`/tasks/${taskId}/rewind`
+  .setPayload(Rewind)
+  .addSuccess(TaskView)
+  .addError(problems(404, 409, 413, 415, 422, 507))
+  .annotate(OpenApi.Identifier, "rewindTask")
+  .annotate(
+    OpenApi.Summary,
+    "Goes on from a checkpoint, or from `baseCommit`: files and conversation are as they were then."
+  )
+
 export class TasksApi extends HttpApiGroup.make("tasks")
   .add(create)
   .add(list)
@@ -95,5 +105,6 @@ export class TasksApi extends HttpApiGroup.make("tasks")
   .add(remove)
   .add(cancel)
   .add(retry)
+  .add(rewind)
   .middleware(Authentication)
   .prefix("/api/v1") {}

@@ -5,6 +5,7 @@
  * Does not own: rules that depend on the server's settings (`http/newTask.ts`).
  */
 import { Schema } from "effect"
+import { CommitId } from "../../services/Ids.ts"
 import { PendingMode } from "../../services/Message.ts"
 import { Approvals, Delivery, Limits, NetworkMode } from "../../services/Task.ts"
 import { Decision } from "../../services/TaskEvent.ts"
@@ -66,6 +67,13 @@ export const NewMessage = Schema.Struct({
   interrupt: optional(Schema.Boolean)
 }).annotations({ identifier: "NewMessage" })
 export interface NewMessage extends Schema.Schema.Type<typeof NewMessage> {}
+
+export const Rewind = Schema.Struct({
+  checkpoint: CommitId.annotations({ message: () => "must be the full id of a commit" }),
+  /** What the model is told when it goes on from there. */
+  message: optional(Prompt)
+}).annotations({ identifier: "Rewind" })
+export interface Rewind extends Schema.Schema.Type<typeof Rewind> {}
 
 export const NewAnswer = Schema.Struct({
   revision: Schema.Int,

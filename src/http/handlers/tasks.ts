@@ -17,7 +17,7 @@ import { TaskRepo } from "../../services/TaskRepo.ts"
 import { StorageFull } from "../../services/Transaction.ts"
 import { CurrentPrincipal } from "../api/Authentication.ts"
 import { Problem } from "../api/Problem.ts"
-import { NewTask, NoBody, TaskPatch } from "../api/requests.ts"
+import { NewTask, NoBody, Rewind, TaskPatch } from "../api/requests.ts"
 import { TaskView } from "../api/TaskView.ts"
 import { Api } from "../Api.ts"
 import { isEnough, makeDiskSpace } from "../diskSpace.ts"
@@ -25,6 +25,7 @@ import { command } from "../idempotent.ts"
 import { draftTask } from "../newTask.ts"
 import { boundedPage, pageRequest } from "../pages.ts"
 import { bodyText, decodeBody } from "../requestBody.ts"
+import { makeRewind } from "../rewindTask.ts"
 import { makeStopRun } from "../stopRun.ts"
 import { Hub } from "../stream/Hub.ts"
 import { makeViews } from "../taskView.ts"
@@ -37,6 +38,7 @@ const modelMissing = Problem.of(
 )
 
 const create = command({ body: NewTask, answer: TaskView, status: 201 })
+const rewind = command({ body: Rewind, answer: TaskView, status: 200 })
 const act = command({ body: NoBody, answer: TaskView, status: 200 })
 const decodePatch = decodeBody(TaskPatch)
 
@@ -65,6 +67,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const owned = yield* makeOwned
     const here = yield* circumstances
     const stopRun = yield* makeStopRun
+    const rewinding = yield* makeRewind
 
     const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
       Effect.gen(function* () {
@@ -129,6 +132,16 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
       )
       .handleRaw("retry", ({ path: { taskId } }) =>
         act(() => change(taskId, TaskCommands.retry), queue.wake).pipe(asProblem)
+      )
+      .handleRaw("rewind", ({ path: { taskId } }) =>
+        rewind(
+          (request) =>
+            owned(taskId).pipe(
+              Effect.flatMap((task) => rewinding(task, request)),
+              Effect.flatMap((decide) => change(taskId, decide))
+            ),
+          queue.wake
+        ).pipe(asProblem)
       )
   })
 )

@@ -1,7 +1,7 @@
 /**
  * Commits of the store: making, finding, comparing, reading and packing them.
  */
-import { Clock, Effect, Option, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { type CommitSpec, PackRefused, RemoteFailed } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { safe, settings } from "./environment.ts"
@@ -43,12 +43,11 @@ export const makeObjects = (git: Git, limits: Limits) => {
     )
 
   const commit = Effect.fnUntraced(
-    function* (path: string, { author, keep, message, parents, tree }: CommitSpec) {
+    function* (path: string, { at, author, keep, message, parents, tree }: CommitSpec) {
       if (!isKeepName(keep)) return yield* Effect.dieMessage(`${keep} can't name what is kept`)
-      const seconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const made = yield* ask(path, ["commit-tree", ...parents.flatMap((parent) => ["-p", parent]), `${tree}^{tree}`], {
         input: message.replaceAll("\0", ""),
-        env: identity(author, seconds)
+        env: identity(author, at)
       })
       if (made.exitCode !== 0) return yield* unreadable(made.stderr)
       const id = CommitId.make(made.stdout.toString("utf8").trim())
@@ -115,8 +114,8 @@ const packFailure = (error: { readonly _tag: string; readonly stderr?: string })
     ? `The store could not be read. (git: ${complaint(error.stderr ?? "")})`
     : "The store could not be read in time."
 
-const identity = ({ email, name }: CommitSpec["author"], seconds: number) => {
-  const date = `@${seconds} +0000`
+const identity = ({ email, name }: CommitSpec["author"], at: CommitSpec["at"]) => {
+  const date = `@${Math.floor(Date.parse(at) / 1000)} +0000`
   // Git takes no name of nothing but punctuation.
   const person = { name: /[\p{L}\p{N}]/u.test(name) ? cleanLine(name) : "Errand", email: cleanLine(email) }
   return {

@@ -62,6 +62,8 @@ const tell = (change: TaskChange, task: Task): readonly [line: string, text?: st
     }
     case "CheckpointSaved":
       return [`checkpoint ${short(change.commit)}: ${change.files} files, +${change.additions} -${change.deletions}`]
+    case "Rewound":
+      return [`rewound to checkpoint ${short(change.checkpoint)}`]
     case "QuestionOpened":
       return [`${change.kind}: ${change.title}`, [change.detail, ...change.choices.map((it) => `- ${it}`)].join("\n")]
     case "QuestionClosed":

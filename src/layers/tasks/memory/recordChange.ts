@@ -12,7 +12,7 @@ const replaceOrAdd = (calls: ReadonlyArray<ToolCall>, call: ToolCall): ReadonlyA
   calls.some(({ id }) => id === call.id) ? calls.map((it) => (it.id === call.id ? call : it)) : [...calls, call]
 
 /** Everything about the task but what may come too late. */
-const addTo = (record: TaskRecord, run: number, change: TaskChange, at: Timestamp): TaskRecord => {
+const addTo = (record: TaskRecord, { deliveredCommit, line, runNumber: run }: Task, change: TaskChange, at: Timestamp): TaskRecord => {
   switch (change._tag) {
     case "RunStarted": {
       const started = { number: change.run, reason: change.reason, startedAt: at, endedAt: null, outcome: null }
@@ -22,7 +22,7 @@ const addTo = (record: TaskRecord, run: number, change: TaskChange, at: Timestam
       const message = { id: change.messageId, role: change.role, content: change.content, createdAt: at }
       return {
         ...record,
-        messages: [...record.messages, { message, startsOver: change.startsOver }],
+        messages: [...record.messages, { message, startsOver: change.startsOver, line }],
         pending: record.pending.filter(({ id }) => !change.delivers.includes(id))
       }
     }
@@ -53,8 +53,16 @@ const addTo = (record: TaskRecord, run: number, change: TaskChange, at: Timestam
     }
     case "CheckpointSaved": {
       const { additions, commit, deletions, files } = change
-      const checkpoint = { commit, run, files, additions, deletions, createdAt: at }
-      return { ...record, checkpoints: [...record.checkpoints, checkpoint] }
+      const checkpoint = { commit, run, files, additions, deletions, deliveredCommit, createdAt: at }
+      const saved = { checkpoint, line, messages: record.messages.length }
+      return { ...record, checkpoints: [...record.checkpoints, saved] }
+    }
+    case "Rewound": {
+      const index = record.checkpoints.findLastIndex(({ checkpoint }) => checkpoint.commit === change.checkpoint)
+      const from = record.checkpoints[index]
+      if (from === undefined) return record
+      const fork = { parent: from.line, messages: from.messages, checkpoints: index + 1 }
+      return { ...record, lines: new Map([...record.lines, [line, fork]]) }
     }
     default:
       return record
@@ -126,6 +134,6 @@ export const recordChange =
       case "MessageWithdrawn":
         return withdraw(state, task, change)
       default:
-        return [true, updateRecord(task.id, (record) => addTo(record, task.runNumber, change, at))(state)]
+        return [true, updateRecord(task.id, (record) => addTo(record, task, change, at))(state)]
     }
   }

@@ -7,14 +7,36 @@ import type { Checkpoint, Question, Run, ToolCall } from "../../../services/Task
 import { wordsOf } from "../phrases.ts"
 import type { Traces } from "../TaskStorage.ts"
 
+export interface StoredMessage {
+  readonly message: Omit<Message, "superseded">
+  readonly startsOver: boolean
+  readonly line: number
+}
+
+export interface StoredCheckpoint {
+  readonly checkpoint: Omit<Checkpoint, "superseded">
+  readonly line: number
+  /** How many messages there were when it was saved. */
+  readonly messages: number
+}
+
+/** What a line has of its parent: so many of all messages and checkpoints, counted from the first. */
+export interface Fork {
+  readonly parent: number
+  readonly messages: number
+  readonly checkpoints: number
+}
+
 /** Everything about one task. */
 export interface TaskRecord {
   readonly task: Task
   readonly runs: ReadonlyArray<Run>
-  readonly messages: ReadonlyArray<{ readonly message: Message; readonly startsOver: boolean }>
+  readonly messages: ReadonlyArray<StoredMessage>
   readonly pending: ReadonlyArray<PendingMessage>
   readonly toolCalls: ReadonlyArray<ToolCall>
-  readonly checkpoints: ReadonlyArray<Checkpoint>
+  readonly checkpoints: ReadonlyArray<StoredCheckpoint>
+  /** Where each line of work left its parent, by number; one without an entry has none. */
+  readonly lines: ReadonlyMap<number, Fork>
   readonly log: string
   /** As `spell` gives them. */
   readonly searchable: ReadonlyArray<string>
@@ -54,6 +76,7 @@ export const insertTask =
       pending: [],
       toolCalls: [],
       checkpoints: [],
+      lines: new Map(),
       log: traces.log,
       searchable: spellAll(traces.searchable)
     })

@@ -6,11 +6,13 @@ import type { Message, PendingMessage, PendingMode, Role } from "../../../servic
 import type { PageRequest } from "../../../services/TaskRepo.ts"
 import { decoding } from "../../sqlite/rows.ts"
 import { positionOf, toPage } from "../pages.ts"
+import { presentLine } from "./presentLine.ts"
 
 interface MessageRow {
   readonly position: number
   readonly id: MessageId
   readonly role: Role
+  readonly superseded: number
   readonly created_at: string
   readonly content: string
 }
@@ -19,6 +21,7 @@ const toMessage = (row: MessageRow): Message => ({
   id: row.id,
   role: row.role,
   content: JSON.parse(row.content),
+  superseded: row.superseded === 1,
   createdAt: row.created_at
 })
 
@@ -38,17 +41,21 @@ const toPending = (row: PendingRow): PendingMessage => ({
 
 export const makeConversationReads = Effect.map(SqlClient, (sql) => {
   const conversation = Effect.fn("TaskRepo.conversation")(function* (id: TaskId) {
+    const present = sql.literal("JOIN path ON path.line = messages.line AND position <= path.messages")
     const rows = yield* sql<MessageRow>`
-      SELECT position, id, role, created_at, content FROM messages
+      WITH RECURSIVE ${presentLine(sql, id)}
+      SELECT position, id, role, 0 AS superseded, created_at, content FROM messages ${present}
       WHERE task_id = ${id} AND position >= (
-        SELECT coalesce(max(position), 0) FROM messages WHERE task_id = ${id} AND starts_over = 1
+        SELECT coalesce(max(position), 0) FROM messages ${present} WHERE task_id = ${id} AND starts_over = 1
       ) ORDER BY position`
     return yield* decoding("messages", () => rows.map(toMessage))
   }, Effect.orDie)
 
   const messages = Effect.fn("TaskRepo.messages")(function* (id: TaskId, page: PageRequest) {
     const rows = yield* sql<MessageRow>`
-      SELECT position, id, role, created_at, content FROM messages
+      WITH RECURSIVE ${presentLine(sql, id)}
+      SELECT position, id, role, path.line IS NULL AS superseded, created_at, content FROM messages
+      LEFT JOIN path ON path.line = messages.line AND position <= path.messages
       WHERE task_id = ${id} AND position > ${positionOf(page, 0)} ORDER BY position LIMIT ${page.limit + 1}`
     return yield* decoding("messages", () => toPage(rows, page, (row) => row.position, toMessage))
   }, Effect.orDie)

@@ -6,6 +6,7 @@ import type { Checkpoint, PageRequest, Run, ToolCall } from "../../../services/T
 import type { TaskStatus } from "../../../services/TaskStatus.ts"
 import { decoding } from "../../sqlite/rows.ts"
 import { positionOf, toPage } from "../pages.ts"
+import { presentLine } from "./presentLine.ts"
 
 interface ToolCallRow {
   readonly position: number
@@ -43,6 +44,8 @@ interface CheckpointRow {
   readonly files: number
   readonly additions: number
   readonly deletions: number
+  readonly delivered_commit: CommitId | null
+  readonly superseded: number
   readonly created_at: string
 }
 
@@ -52,6 +55,8 @@ const toCheckpoint = (row: CheckpointRow): Checkpoint => ({
   files: row.files,
   additions: row.additions,
   deletions: row.deletions,
+  deliveredCommit: row.delivered_commit,
+  superseded: row.superseded === 1,
   createdAt: row.created_at
 })
 
@@ -77,6 +82,12 @@ interface LogChunkRow {
 }
 
 export const makeWorkReads = Effect.map(SqlClient, (sql) => {
+  const checkpointsOf = (id: TaskId) => sql`
+    WITH RECURSIVE ${presentLine(sql, id)}
+    SELECT checkpoints.*, path.line IS NULL AS superseded FROM checkpoints
+    LEFT JOIN path ON path.line = checkpoints.line AND position <= path.checkpoints
+    WHERE task_id = ${id}`
+
   const toolCalls = Effect.fn("TaskRepo.toolCalls")(function* (id: TaskId, page: PageRequest) {
     const rows = yield* sql<ToolCallRow>`
       SELECT * FROM tool_calls WHERE task_id = ${id} AND position > ${positionOf(page, 0)}
@@ -90,10 +101,15 @@ export const makeWorkReads = Effect.map(SqlClient, (sql) => {
   }, Effect.orDie)
 
   const checkpoints = Effect.fn("TaskRepo.checkpoints")(function* (id: TaskId, page: PageRequest) {
-    const rows = yield* sql<CheckpointRow>`
-      SELECT * FROM checkpoints WHERE task_id = ${id} AND position < ${positionOf(page, Number.MAX_SAFE_INTEGER)}
-      ORDER BY position DESC LIMIT ${page.limit + 1}`
+    const rows = yield* sql<CheckpointRow>`${checkpointsOf(id)}
+      AND position < ${positionOf(page, Number.MAX_SAFE_INTEGER)} ORDER BY position DESC LIMIT ${page.limit + 1}`
     return toPage(rows, page, (row) => row.position, toCheckpoint)
+  }, Effect.orDie)
+
+  const checkpoint = Effect.fn("TaskRepo.checkpoint")(function* (id: TaskId, commit: CommitId) {
+    const rows = yield* sql<CheckpointRow>`${checkpointsOf(id)}
+      AND commit_id = ${commit} ORDER BY position DESC LIMIT 1`
+    return Option.map(Option.fromNullable(rows[0]), toCheckpoint)
   }, Effect.orDie)
 
   const runs = Effect.fn("TaskRepo.runs")(function* (id: TaskId) {
@@ -115,5 +131,5 @@ export const makeWorkReads = Effect.map(SqlClient, (sql) => {
     return { bytes: new Uint8Array(found.subarray(skipped, skipped + Math.max(end - start, 0))), size }
   }, Effect.orDie)
 
-  return { toolCalls, toolCall, checkpoints, runs, log }
+  return { toolCalls, toolCall, checkpoints, checkpoint, runs, log }
 })

@@ -24,6 +24,7 @@ const removePending = (task: Task, id: MessageId) =>
 const addMessage = (task: Task, change: Of<"MessageAdded">, at: Timestamp) =>
   append("messages", task, {
     id: change.messageId,
+    line: task.line,
     role: change.role,
     starts_over: Number(change.startsOver),
     created_at: at,
@@ -73,15 +74,36 @@ const finishTool = (task: Task, change: Of<"ToolFinished">, at: Timestamp) =>
     ]
   )
 
+/** It belongs to the conversation as it is at this moment. */
 const addCheckpoint = (task: Task, change: Of<"CheckpointSaved">, at: Timestamp) =>
-  append("checkpoints", task, {
-    commit_id: change.commit,
-    run: task.runNumber,
-    files: change.files,
-    additions: change.additions,
-    deletions: change.deletions,
-    created_at: at
-  })
+  execute(
+    `INSERT INTO checkpoints
+      (task_id, position, messages, commit_id, run, line, delivered_commit, files, additions, deletions, created_at)
+      VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM checkpoints WHERE task_id = ?),
+        (SELECT coalesce(max(position), 0) FROM messages WHERE task_id = ?), ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      task.id,
+      task.id,
+      task.id,
+      change.commit,
+      task.runNumber,
+      task.line,
+      task.deliveredCommit,
+      change.files,
+      change.additions,
+      change.deletions,
+      at
+    ]
+  )
+
+/** The new line leaves that of the checkpoint; where the task began there is no checkpoint, and no line to leave. */
+const beginLine = (task: Task, { checkpoint }: Of<"Rewound">) =>
+  execute(
+    `INSERT INTO lines (task_id, number, parent, messages, checkpoints)
+      SELECT task_id, ?, line, messages, position FROM checkpoints
+      WHERE task_id = ? AND commit_id = ? ORDER BY position DESC LIMIT 1`,
+    [task.line, task.id, checkpoint]
+  )
 
 const countResponse = (task: Task, change: Of<"ResponseCounted">, at: Timestamp) => {
   const row = {
@@ -153,6 +175,8 @@ export const recordChange = (task: Task, change: TaskChange, at: Timestamp): Eff
       return Effect.as(finishTool(task, change, at), true)
     case "CheckpointSaved":
       return Effect.as(addCheckpoint(task, change, at), true)
+    case "Rewound":
+      return Effect.as(beginLine(task, change), true)
     case "QuestionOpened":
       return Effect.as(openQuestion(task, change, at), true)
     default:

@@ -34,6 +34,8 @@ export const toRow = (task: Task) => ({
   base_commit: task.baseCommit,
   head_commit: task.headCommit,
   pushed_commit: task.pushedCommit,
+  delivered_commit: task.deliveredCommit,
+  line: task.line,
   delivery: task.delivery,
   pull_request_url: task.pullRequest?.url ?? null,
   pull_request_number: task.pullRequest?.number ?? null,
@@ -64,6 +66,8 @@ export const fromRow = (row: TaskRow): Task => ({
   baseCommit: row.base_commit,
   headCommit: row.head_commit,
   pushedCommit: row.pushed_commit,
+  deliveredCommit: row.delivered_commit,
+  line: row.line,
   delivery: row.delivery,
   pullRequest:
     row.pull_request_url === null || row.pull_request_number === null
