@@ -16,10 +16,11 @@ const [pause, queue] = [TaskChange.Paused({ reason: "budget_reached" }), TaskCha
 const wordsOf = (messages: ReadonlyArray<{ readonly content: ReadonlyArray<object> }>) =>
   messages.map(({ content }) => content.map((block) => ("text" in block ? String(block.text) : "")).join())
 
+const mark = ({ superseded }: { readonly superseded: boolean }, words: string) => (superseded ? `-${words}` : words)
+
 /** The conversation, then all messages and all checkpoints, oldest first, with a minus before what is superseded. */
 const told = Effect.fnUntraced(function* (id: TaskId) {
   const repo = yield* TaskRepo
-  const mark = ({ superseded }: { readonly superseded: boolean }, words: string) => (superseded ? `-${words}` : words)
   const messages = (yield* pagesOf(2, (page) => repo.messages(id, page))).flat()
   const checkpoints = (yield* pagesOf(2, (page) => repo.checkpoints(id, page))).flat().toReversed()
   const words = wordsOf(messages)
