@@ -49,7 +49,11 @@ export default defineConfig({
           ...serial,
           name: "e2e",
           include: [endToEndTests],
-          globalSetup: ["./test/support/engineSetup.ts", "./test/support/bundleSetup.ts"],
+          globalSetup: [
+            "./test/support/engineSetup.ts",
+            "./test/support/smallDiskSetup.ts",
+            "./test/support/bundleSetup.ts"
+          ],
           sequence: { groupOrder: 2 }
         }
       }

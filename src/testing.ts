@@ -5,6 +5,7 @@
  */
 export * as AccountsMemory from "./layers/AccountsMemory.ts"
 export * as ClaudeClientScripted from "./layers/ClaudeClientScripted.ts"
+export * as DiskSpaceMemory from "./layers/DiskSpaceMemory.ts"
 export * as EventBusMemory from "./layers/EventBusMemory.ts"
 export * as GitCredentialsMemory from "./layers/GitCredentialsMemory.ts"
 export * as IdempotencyMemory from "./layers/IdempotencyMemory.ts"

@@ -1,13 +1,13 @@
 /**
  * Saving the work: the work tree as a commit in the server's own store, outside the sandbox.
  */
-import { Effect, Option, Ref } from "effect"
+import { Effect, Option, Ref, Schedule } from "effect"
 import { GitStore, type StoreKey } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import type { SandboxHandle } from "../services/Sandbox.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { TaskFailed } from "./outcome.ts"
+import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 import { collect, snapshot } from "./workspace.ts"
 
@@ -22,6 +22,9 @@ export interface Workplace {
 }
 
 export const storeKey = (task: Task): StoreKey => ({ owner: task.owner, url: task.repository.url })
+
+/** A sandbox with unsaved work is kept for a while when the disk is full: what is in it would have to be done again. */
+const waitForSpace = Schedule.spaced("2 seconds").pipe(Schedule.upTo("1 minute"))
 
 /** The commit that holds the work as it was last saved, or where the task began. */
 export const lastSaved = (task: Task) => task.headCommit ?? task.baseCommit
@@ -57,11 +60,9 @@ const take = Effect.fnUntraced(
     if (Option.isNone(taken)) return Option.none<TaskChange>()
     const { additions, commit, deletions, files } = taken.value
     const kept = yield* Ref.get(last)
-    yield* store.receive(
-      key,
-      { name: `${task.id}/${run.number}`, commit, expected: kept },
-      collect(sandbox, commit, parent)
-    )
+    yield* store
+      .receive(key, { name: `${task.id}/${run.number}`, commit, expected: kept }, collect(sandbox, commit, parent))
+      .pipe(Effect.retry({ while: ({ _tag }) => _tag === "StorageFull", schedule: waitForSpace }))
     yield* Ref.set(last, commit)
     return Option.some<TaskChange>(TaskChange.CheckpointSaved({ commit, files, additions, deletions }))
   },
@@ -73,7 +74,9 @@ const take = Effect.fnUntraced(
       }),
     PipeFailed: ({ message }) =>
       new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` }),
-    SnapshotFailed: ({ message }) =>
-      new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` })
+    SnapshotFailed: ({ message, reason }) =>
+      reason === "no_space"
+        ? new TaskPaused({ reason: "sandbox_disk_full" })
+        : new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` })
   })
 )

@@ -4,7 +4,7 @@
 import { Duration, Effect, Random, Schedule } from "effect"
 import type { BranchMoved, RemoteFailed } from "../services/GitStore.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { credentialNeeded } from "../services/TaskCommands.ts"
+import { credentialNeeded, diskFull } from "../services/TaskCommands.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
@@ -27,8 +27,12 @@ export const remoteRetries = (run: TaskRun) =>
     )
   )
 
-/** A missing sign-in pauses the task; everything else that retries did not mend fails it. */
-export const remoteTrouble = (error: RemoteFailed): Effect.Effect<never, TaskFailed | TaskPaused> =>
-  error.reason === "auth"
-    ? new TaskPaused({ reason: credentialNeeded })
-    : new TaskFailed({ code: `repository_${error.reason}`, message: error.detail })
+const pauses: Partial<Record<RemoteFailed["reason"], string>> = { auth: credentialNeeded, no_space: diskFull }
+
+/** A missing sign-in and a full disk pause the task; everything else that retries did not mend fails it. */
+export const remoteTrouble = (error: RemoteFailed): Effect.Effect<never, TaskFailed | TaskPaused> => {
+  const reason = pauses[error.reason]
+  return reason === undefined
+    ? new TaskFailed({ code: `repository_${error.reason}`, message: error.detail })
+    : new TaskPaused({ reason })
+}

@@ -6,7 +6,7 @@ import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import type { RunSuperseded } from "../services/TaskCommands.ts"
+import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { lastSaved, storeKey, type Workplace } from "./checkpoint.ts"
 import { closingWords } from "./conversation.ts"
@@ -31,6 +31,7 @@ export const runTask = Effect.fn("runTask")(
       Effect.catchTags({
         TaskFailed: ({ code, message }) => end(run, TaskChange.Failed({ error: { code, message } })),
         TaskPaused: ({ reason }) => end(run, TaskChange.Paused({ reason })),
+        StorageFull: () => end(run, TaskChange.Paused({ reason: diskFull })),
         TaskParked: () => Effect.void,
         SandboxLost: ({ detail }) =>
           Effect.zipRight(

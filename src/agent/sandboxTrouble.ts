@@ -4,7 +4,8 @@
 import { Duration, Effect, Random, Schedule } from "effect"
 import type { SandboxUnavailable } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { TaskFailed } from "./outcome.ts"
+import { diskFull } from "../services/TaskCommands.ts"
+import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
 const mostRetries = 20
@@ -26,5 +27,13 @@ export const sandboxRetries = (run: TaskRun) =>
     )
   )
 
-export const sandboxTrouble = (error: SandboxUnavailable) =>
-  new TaskFailed({ code: `sandbox_${error.reason === "engine" ? "unavailable" : error.reason}`, message: error.detail })
+/** The engine's disk may be another than the server's, which is watched: the task is tried again all the same. */
+const fullDisk = /no space left on device|disk quota exceeded/i
+
+export const sandboxTrouble = (error: SandboxUnavailable): Effect.Effect<never, TaskFailed | TaskPaused> =>
+  fullDisk.test(error.detail)
+    ? new TaskPaused({ reason: diskFull })
+    : new TaskFailed({
+        code: `sandbox_${error.reason === "engine" ? "unavailable" : error.reason}`,
+        message: error.detail
+      })

@@ -6,10 +6,12 @@
  */
 import { Effect, Fiber, MutableRef, Option, Ref } from "effect"
 import type { Response, TurnMessage } from "../services/ClaudeClient.ts"
+import { DiskSpace } from "../services/DiskSpace.ts"
 import { Ids } from "../services/Ids.ts"
 import type { ContentBlock } from "../services/Message.ts"
 import { priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
+import { diskFull } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { askModel, counted } from "./askModel.ts"
 import { save, type Workplace } from "./checkpoint.ts"
@@ -96,6 +98,8 @@ const plan = Effect.fnUntraced(function* (
   content: ReadonlyArray<ContentBlock>
 ) {
   const task = yield* run.task
+  const disk = yield* DiskSpace
+  if (yield* disk.low) return yield* new TaskPaused({ reason: diskFull })
   const reached = Limits.reached(task)
   if (Option.isSome(reached)) return yield* new TaskPaused({ reason: reached.value })
   const { table } = yield* Pricing

@@ -3,6 +3,7 @@
  *
  *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
  *               ├─ GitStore ── GitCredentials ── Vault
+ *               ├─ DiskSpace
  *               ├─ Sandbox       (docker, process)
  *               └─ ClaudeClient  (anthropic, scripted)
  */
@@ -18,6 +19,7 @@ import * as AppConfigEnv from "./AppConfigEnv.ts"
 import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
 import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
 import * as DataDirLock from "./DataDirLock.ts"
+import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
 import * as EventBusSqlite from "./EventBusSqlite.ts"
 import * as GitCredentialsSqlite from "./GitCredentialsSqlite.ts"
 import * as GitStoreBare from "./GitStoreBare.ts"
@@ -59,7 +61,8 @@ const model = Layer.unwrapEffect(
 /** The application with some parts replaced: `layerWith({ sandbox: SandboxScripted.layer })`. */
 export const layerWith = (parts: Partial<Parts>) => {
   const given: Parts = { config: AppConfigEnv.layer, sandbox, model, ...parts }
-  const ground = DataDirLock.layer.pipe(
+  const ground = DiskSpaceStatfs.layer.pipe(
+    Layer.provideMerge(DataDirLock.layer),
     Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
   )
   const storage = TaskRepoSqlite.layer.pipe(

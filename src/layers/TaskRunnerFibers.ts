@@ -20,6 +20,7 @@ import {
 } from "effect"
 import { runTask } from "../agent/runTask.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
+import { DiskSpace } from "../services/DiskSpace.ts"
 import type { EventBus } from "../services/EventBus.ts"
 import type { GitStore } from "../services/GitStore.ts"
 import type { Ids, TaskId } from "../services/Ids.ts"
@@ -29,18 +30,20 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
 import { type Question, TaskRepo } from "../services/TaskRepo.ts"
 import { TaskRunner } from "../services/TaskRunner.ts"
+import { resumeWithSpace } from "./resumeWithSpace.ts"
 
 /** How often an engine that was not ready is asked again, and questions are looked through. */
 const healthCheck = Duration.seconds(2)
 const questionCheck = Schedule.spaced("5 seconds")
 
-type Needs = ClaudeClient | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
+type Needs = ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
 
 export const layer = Layer.scoped(
   TaskRunner,
   Effect.gen(function* () {
     const queue = yield* TaskQueue
     const sandbox = yield* Sandbox
+    const disk = yield* DiskSpace
     const context = yield* Effect.context<Needs>()
     const runs = yield* FiberMap.make<TaskId, void, never>()
     const interrupts = yield* Ref.make(HashMap.empty<TaskId, Queue.Queue<void>>())
@@ -67,7 +70,7 @@ export const layer = Layer.scoped(
 
     const takeNext = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        yield* restore(ready)
+        yield* restore(Effect.zipRight(ready, disk.until(false)))
         const slot = yield* Scope.make()
         const lease = yield* restore(Scope.extend(queue.take, slot)).pipe(
           Effect.onError(() => Scope.close(slot, Exit.void))
@@ -83,6 +86,7 @@ export const layer = Layer.scoped(
       Effect.zipRight(Effect.forever(takeNext)),
       Effect.forkScoped
     )
+    yield* Effect.forkScoped(Effect.provide(resumeWithSpace, context))
     yield* closeExpired(isRunning).pipe(Effect.repeat(questionCheck), Effect.provide(context), Effect.forkScoped)
 
     return TaskRunner.of({

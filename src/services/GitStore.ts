@@ -10,10 +10,22 @@ import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { UserId } from "./Ids.ts"
 import { CommitId } from "./Ids.ts"
 import type { Timestamp } from "./Task.ts"
+import type { StorageFull } from "./Transaction.ts"
 
 /** The remote can't be read or written. `retryable`: it may work later without anybody's doing. */
 export class RemoteFailed extends Schema.TaggedError<RemoteFailed>()("RemoteFailed", {
-  reason: Schema.Literal("auth", "not_found", "network", "ref_not_found", "too_large", "timeout", "refused", "other"),
+  /** `no_space`: on this server's disk. */
+  reason: Schema.Literal(
+    "auth",
+    "not_found",
+    "network",
+    "ref_not_found",
+    "too_large",
+    "timeout",
+    "refused",
+    "no_space",
+    "other"
+  ),
   retryable: Schema.Boolean,
   /** One line for people, without any credential. */
   detail: Schema.String
@@ -124,11 +136,11 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
       key: StoreKey,
       keep: { readonly name: string; readonly commit: CommitId; readonly expected: CommitId | null },
       pack: Stream.Stream<Uint8Array, E>
-    ) => Effect.Effect<void, E | PackRefused>
+    ) => Effect.Effect<void, E | PackRefused | StorageFull>
     /** Forgets every private ref under a name; objects go with the next clean-up. */
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>
     /** Makes a commit in the store. The same spec always gives the same commit. */
-    readonly commit: (key: StoreKey, spec: CommitSpec) => Effect.Effect<CommitId, PackRefused>
+    readonly commit: (key: StoreKey, spec: CommitSpec) => Effect.Effect<CommitId, PackRefused | StorageFull>
     readonly hasCommit: (key: StoreKey, commit: CommitId) => Effect.Effect<boolean>
     /** True when both commits hold the same files. */
     readonly sameTree: (key: StoreKey, a: CommitId, b: CommitId) => Effect.Effect<boolean>

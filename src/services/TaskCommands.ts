@@ -104,6 +104,15 @@ export const say =
     return Either.right(isFinal(task.status) ? [queued, TaskChange.Queued({ reason: "follow_up" })] : [queued])
   }
 
+/** The reason of a pause that lasts until there is space again where the data lives. */
+export const diskFull = "disk_full"
+
+/** There is space again: what waited for it goes on. */
+export const spaceReturned: Decide<never> = (task) =>
+  task.status === "paused" && task.pausedReason === diskFull
+    ? Either.right([TaskChange.Queued({ reason: "resume" })])
+    : nothing
+
 const raises = (before: Limits, after: Limits): boolean =>
   after.maxTurns > before.maxTurns ||
   after.maxCostUsd > before.maxCostUsd ||

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer, Logger, SubscriptionRef } from "effect"
+import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { ask, baseUrl, door, newTask, tokenFor } from "./door.ts"
@@ -309,20 +310,19 @@ layer(door({ claude: unconfigured }), { excludeTestServices: true })("a server w
   )
 })
 
-layer(door({ settings: { dataDir: "/tmp", diskFloorBytes: Number.MAX_SAFE_INTEGER } }), { excludeTestServices: true })(
-  "a server without room",
-  (it) => {
-    it.effect("refuses tasks, and says so", () =>
-      Effect.gen(function* () {
-        const { token } = yield* tokenFor("ann")
-        const { json, status } = yield* create(token, newTask)
-        expect([status, json.code]).toEqual([507, "storage_full"])
-        const ready = yield* ask("GET", "/readyz")
-        expect([ready.status, ready.json.checks.storage.ready]).toEqual([503, false])
-      })
-    )
-  }
-)
+const full = Layer.unwrapEffect(Effect.map(SubscriptionRef.make(true), DiskSpaceMemory.layerWith))
+
+layer(door({ disk: full }), { excludeTestServices: true })("a server without room", (it) => {
+  it.effect("refuses tasks, and says so", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("ann")
+      const { json, status } = yield* create(token, newTask)
+      expect([status, json.code]).toEqual([507, "storage_full"])
+      const ready = yield* ask("GET", "/readyz")
+      expect([ready.status, ready.json.checks.storage.ready]).toEqual([503, false])
+    })
+  )
+})
 
 const broken = Layer.mock(ClaudeClient, { configured: Effect.die(new Error("canary: a defect with secrets")) })
 

@@ -2,6 +2,7 @@
 import { FetchHttpClient } from "@effect/platform"
 import { Effect, Either, Layer, Logger, LogLevel, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
+import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
@@ -13,6 +14,7 @@ import * as Server from "../../src/http/Server.ts"
 import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
 import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
+import type { DiskSpace } from "../../src/services/DiskSpace.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
@@ -41,6 +43,7 @@ export interface Fakes {
   readonly store?: Layer.Layer<GitStore>
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
+  readonly disk?: Layer.Layer<DiskSpace>
   readonly logger?: Layer.Layer<never>
   /** Around the transactions of the door, not of the adapters. */
   readonly transaction?: Layer.Layer<Transaction, never, Transaction>
@@ -75,6 +78,7 @@ export const door = (fakes: Fakes = {}) =>
         fakes.store ?? Layer.mock(GitStore, { forget: () => Effect.void }),
         fakes.sandbox ?? readySandbox,
         fakes.claude ?? configuredModel,
+        fakes.disk ?? DiskSpaceMemory.layer,
         prices,
         Layer.succeed(AppConfig, { ...settings, ...fakes.settings })
       )

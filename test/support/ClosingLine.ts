@@ -29,7 +29,8 @@ export class ClosingLine implements Reporter {
       this.passed += passed
       this.failed += failed
       this.skipped += skipped
-      const missing = module.project.getProvidedContext().missingEngine
+      const { missingEngine, missingSmallDisk } = module.project.getProvidedContext()
+      const missing = missingEngine || missingSmallDisk
       if (skipped > 0 && missing) this.reasons.set(missing, (this.reasons.get(missing) ?? 0) + skipped)
     }
     if (reason === "interrupted" || this.failed > 0 || this.passed === 0) process.exitCode = 1

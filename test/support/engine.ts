@@ -4,12 +4,22 @@ import { describe, inject, it } from "vitest"
  * A `describe` for tests on a real Docker engine, in `*.docker.test.ts` and `*.e2e.test.ts`.
  * Without an engine its tests are skipped and the run's last lines say why; with `CI=true` that is a failure.
  */
-export const describeWithEngine = (name: string, tests: () => void) => {
-  const missing = inject("missingEngine")
+export const describeWithEngine = (name: string, tests: () => void) =>
+  describeUnless(inject("missingEngine"), "scripts/install-test-host installs and starts one", name, tests)
+
+/** The same for tests that also need a small file system of their own: `smallDisk.ts` mounts one, as root. */
+export const describeWithSmallDisk = (name: string, tests: () => void) => {
+  const missing = inject("missingSmallDisk")
+  return missing === ""
+    ? describeWithEngine(name, tests)
+    : describeUnless(missing, "run the tests as root", name, tests)
+}
+
+const describeUnless = (missing: string, remedy: string, name: string, tests: () => void) => {
   if (missing === "" || process.env["CI"] !== "true") return describe.skipIf(missing !== "")(name, tests)
   return describe(name, () => {
-    it("has a Docker engine", () => {
-      throw new Error(`${missing}; scripts/install-test-host installs and starts one`)
+    it("has what it needs", () => {
+      throw new Error(`${missing}; ${remedy}`)
     })
   })
 }

@@ -25,4 +25,11 @@ export const named = (ref: string) => Option.some(ref)
 
 /** A commit in the store on top of `parent`, with the files of `tree`. */
 export const work = (store: GitStore["Type"], url: string, tree: CommitId, parent = tree, message = "work") =>
-  store.commit(at(url), { tree, parents: [parent], message, at: "2026-01-02T03:04:05.000Z", keep: "task", author: { name: "E", email: "e@x" } })
+  store.commit(at(url), {
+    tree,
+    parents: [parent],
+    message,
+    at: "2026-01-02T03:04:05.000Z",
+    keep: "task",
+    author: { name: "E", email: "e@x" }
+  })

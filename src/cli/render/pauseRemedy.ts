@@ -5,6 +5,9 @@ const remedies: Readonly<Record<string, string>> = {
   turn_limit_reached: "its limit of turns is reached. Raise limits.maxTurns of the task to go on.",
   time_limit_reached: "its limit of time is reached. Raise limits.maxDurationSeconds of the task to go on.",
   model_spend_limit: "the spend limit of the model account is reached. Raise it there, then retry the task.",
+  disk_full: "the server's disk is full. It goes on by itself when there is space again.",
+  sandbox_disk_full:
+    "its sandbox has no space left. Give sandboxes more with ERRAND_SANDBOX_DISK, or retry it with another approach.",
   git_credential_needed:
     "the git host wants a credential. Store one with PUT /api/v1/git-credentials/{host}, and it goes on."
 }

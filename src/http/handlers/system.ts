@@ -6,13 +6,13 @@ import { Effect, Metric, Option } from "effect"
 import { Accounts } from "../../services/Accounts.ts"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
+import { DiskSpace } from "../../services/DiskSpace.ts"
 import { Sandbox } from "../../services/Sandbox.ts"
 import { Problem } from "../api/Problem.ts"
 import { type NotReady } from "../api/SystemApi.ts"
 import { version } from "../api/version.ts"
 import { Api } from "../Api.ts"
 import { authenticated } from "../authentication.ts"
-import { isEnough, makeDiskSpace } from "../diskSpace.ts"
 import * as HostGuard from "../hostGuard.ts"
 import { makeGauges } from "../gauges.ts"
 import { render } from "../prometheus.ts"
@@ -32,7 +32,7 @@ const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB free`
 const makeReadiness = Effect.gen(function* () {
   const sandbox = yield* Sandbox
   const claude = yield* ClaudeClient
-  const disk = yield* makeDiskSpace
+  const disk = yield* DiskSpace
   const engine = sandbox.health.pipe(
     Effect.map(({ ready, detail }) => ({ ready, detail })),
     Effect.disconnect,
@@ -46,12 +46,12 @@ const makeReadiness = Effect.gen(function* () {
     ready,
     detail: ready ? "A model is configured." : modelMissing
   }))
-  const storage = Effect.map(disk, (space) => ({
-    ready: isEnough(space),
-    detail: Option.match(space, {
+  const storage = Effect.map(Effect.all([disk.free, disk.low]), ([free, low]) => ({
+    ready: !low,
+    detail: Option.match(free, {
       onNone: () => "The free space is not known.",
-      onSome: ({ freeBytes, enough }) =>
-        enough ? megabytes(freeBytes) : `${megabytes(freeBytes)}: new tasks are refused.`
+      onSome: (freeBytes) =>
+        low ? `${megabytes(freeBytes)}: new tasks are refused, and running ones pause.` : megabytes(freeBytes)
     })
   }))
   const checks = Effect.all({ sandbox: engine, model, storage }, { concurrency: "unbounded" })

@@ -5,6 +5,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { Array, DateTime, Effect } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
+import { DiskSpace } from "../../services/DiskSpace.ts"
 import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
 import { GitStore } from "../../services/GitStore.ts"
 import { Ids, type TaskId } from "../../services/Ids.ts"
@@ -20,7 +21,6 @@ import { Problem } from "../api/Problem.ts"
 import { NewTask, NoBody, Rewind, TaskPatch } from "../api/requests.ts"
 import { TaskView } from "../api/TaskView.ts"
 import { Api } from "../Api.ts"
-import { isEnough, makeDiskSpace } from "../diskSpace.ts"
 import { command } from "../idempotent.ts"
 import { draftTask } from "../newTask.ts"
 import { boundedPage, pageRequest } from "../pages.ts"
@@ -62,7 +62,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const bus = yield* EventBus
     const hub = yield* Hub
     const store = yield* GitStore
-    const disk = yield* makeDiskSpace
+    const disk = yield* DiskSpace
     const views = yield* makeViews
     const owned = yield* makeOwned
     const here = yield* circumstances
@@ -80,12 +80,12 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
       .handleRaw("create", () =>
         Effect.gen(function* () {
           const hasModel = yield* claude.configured
-          const hasRoom = isEnough(yield* disk)
+          const noRoom = yield* disk.low
           const store = (request: NewTask) =>
             Effect.gen(function* () {
               const draft = yield* draftTask(request, yield* here)
               if (!hasModel) return yield* modelMissing
-              if (!hasRoom) return yield* new StorageFull()
+              if (noRoom) return yield* new StorageFull()
               const { task, seq } = yield* repo.create(draft)
               return { value: yield* views.after(task, seq), headers: { location: `/api/v1/tasks/${task.id}` } }
             })

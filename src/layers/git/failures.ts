@@ -53,13 +53,19 @@ const meanings = {
     retryable: false,
     sentence: () => "The repository holds objects that git's checks refuse."
   },
-  noSpace: { reason: "other", retryable: true, sentence: () => "There is no space left on this server's disk." },
+  noSpace: { reason: "no_space", retryable: false, sentence: () => "There is no space left on this server's disk." },
   other: { reason: "other", retryable: false, sentence: () => "Git failed." }
 } as const satisfies Record<string, Meaning>
 
+/** What the kernel says when the disk is full, or what this user may have of it. */
+const fullDisk = /No space left on device|Disk quota exceeded/
+
+/** Whether git failed because nothing more could be written. */
+export const ranOutOfSpace = (output: string): boolean => fullDisk.test(output)
+
 /** Looked through in this order; the first that matches what git printed counts. */
 const signs: ReadonlyArray<readonly [RegExp, Meaning]> = [
-  [/No space left on device/, meanings.noSpace],
+  [fullDisk, meanings.noSpace],
   [/(?:returned error:|HTTP) (?:401|403)\b/, meanings.auth],
   [/(?:returned error:|HTTP) (?:404|410)\b/, meanings.notFound],
   [/(?:returned error:|HTTP) (?:408|425|429|5\d\d)\b/, meanings.busy],

@@ -4,8 +4,9 @@
 import { Effect, Option, Stream } from "effect"
 import { type CommitSpec, PackRefused, RemoteFailed } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
+import { StorageFull } from "../../services/Transaction.ts"
 import { safe, settings } from "./environment.ts"
-import { cleanLine, complaint } from "./failures.ts"
+import { cleanLine, complaint, ranOutOfSpace } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git, GitCall } from "./process.ts"
 import { isKeepName, keepRef } from "./repositories.ts"
@@ -18,6 +19,8 @@ export const emptyTree = (like: CommitId) =>
 
 /** What git reports of a read that failed, as the refusal that callers know. */
 export const unreadable = (stderr: string) => new PackRefused({ detail: complaint(stderr) })
+
+const unwritten = (stderr: string) => (ranOutOfSpace(stderr) ? new StorageFull() : unreadable(stderr))
 
 /** Reads are never waited for longer than this, whatever a repository holds. */
 export const tooLong = () => new PackRefused({ detail: "reading the repository took too long" })
@@ -49,10 +52,10 @@ export const makeObjects = (git: Git, limits: Limits) => {
         input: message.replaceAll("\0", ""),
         env: identity(author, at)
       })
-      if (made.exitCode !== 0) return yield* unreadable(made.stderr)
+      if (made.exitCode !== 0) return yield* unwritten(made.stderr)
       const id = CommitId.make(made.stdout.toString("utf8").trim())
       const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id])
-      if (kept.exitCode !== 0) return yield* unreadable(kept.stderr)
+      if (kept.exitCode !== 0) return yield* unwritten(kept.stderr)
       return id
     },
     Effect.catchTag("GitStopped", tooLong)

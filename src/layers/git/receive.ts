@@ -5,8 +5,9 @@
 import { Effect, Stream } from "effect"
 import { PackRefused } from "../../services/GitStore.ts"
 import type { CommitId } from "../../services/Ids.ts"
+import { StorageFull } from "../../services/Transaction.ts"
 import { safe, settings } from "./environment.ts"
-import { cleanLine, complaint } from "./failures.ts"
+import { cleanLine, complaint, ranOutOfSpace } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 import { isKeepName, keepRef, type Repositories } from "./repositories.ts"
@@ -96,6 +97,7 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
       if (objected === undefined) return
       if (yield* arrived(path, ref, keep.commit)) return
       yield* repositories.sweep(path)
+      if (ranOutOfSpace(`${objected}\n${stderr}`)) return yield* new StorageFull()
       const words = complaint(stderr)
       const detail = words === "" ? cleanLine(objected) : `${cleanLine(objected)} (${words})`
       return yield* new PackRefused({ detail: exitCode > 128 ? `${detail}; git was stopped` : detail })

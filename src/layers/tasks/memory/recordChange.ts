@@ -12,7 +12,12 @@ const replaceOrAdd = (calls: ReadonlyArray<ToolCall>, call: ToolCall): ReadonlyA
   calls.some(({ id }) => id === call.id) ? calls.map((it) => (it.id === call.id ? call : it)) : [...calls, call]
 
 /** Everything about the task but what may come too late. */
-const addTo = (record: TaskRecord, { deliveredCommit, line, runNumber: run }: Task, change: TaskChange, at: Timestamp): TaskRecord => {
+const addTo = (
+  record: TaskRecord,
+  { deliveredCommit, line, runNumber: run }: Task,
+  change: TaskChange,
+  at: Timestamp
+): TaskRecord => {
   switch (change._tag) {
     case "RunStarted": {
       const started = { number: change.run, reason: change.reason, startedAt: at, endedAt: null, outcome: null }
