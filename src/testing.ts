@@ -4,6 +4,7 @@
  * Swap one into the whole application: `AppLayer.layerWith({ sandbox: SandboxScripted.layer })`.
  */
 export * as AccountsMemory from "./layers/AccountsMemory.ts"
+export * as BudgetsMemory from "./layers/BudgetsMemory.ts"
 export * as ClaudeClientScripted from "./layers/ClaudeClientScripted.ts"
 export * as DiskSpaceMemory from "./layers/DiskSpaceMemory.ts"
 export * as EventBusMemory from "./layers/EventBusMemory.ts"

@@ -2,6 +2,7 @@
  * One run of one task, as the parts of the agent see it: what they may write, and who may interrupt a tool.
  */
 import { Clock, Duration, Effect, MutableRef, type Queue } from "effect"
+import { Budgets } from "../services/Budgets.ts"
 import { EventBus, type News, taskStream } from "../services/EventBus.ts"
 import type { TaskId } from "../services/Ids.ts"
 import type { Task } from "../services/Task.ts"
@@ -42,7 +43,9 @@ const isPendingNews = (id: TaskId) => {
 export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: Queue.Dequeue<void>) {
   const repo = yield* TaskRepo
   const bus = yield* EventBus
+  const budgets = yield* Budgets
   const { id } = lease.task
+  yield* Effect.addFinalizer(() => budgets.release(id, lease.run))
   const current = MutableRef.make(lease.task)
   const mayHavePending = MutableRef.make(true)
   const isPending = isPendingNews(id)

@@ -2,6 +2,7 @@
  * One turn of the model: shown while it is written, repeated while that can help, counted once.
  */
 import { Duration, Effect, Option, Random, Schedule, Stream } from "effect"
+import { Budgets } from "../services/Budgets.ts"
 import {
   ClaudeClient,
   type ClaudeError,
@@ -14,6 +15,9 @@ import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { MessageId, TaskId } from "../services/Ids.ts"
 import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
+import type { RunSuperseded } from "../services/TaskCommands.ts"
+import { afford } from "./afford.ts"
+import type { RequestSize } from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
@@ -23,9 +27,16 @@ const longestDelayMs = 60_000
 /** An API that names a longer time than this is not waited for in one piece. */
 const longestRetryAfterMs = 10 * 60_000
 
-export const askModel = Effect.fn("askModel")(function* (run: TaskRun, request: TurnRequest, messageId: MessageId) {
+/** Each attempt has its own money: what a broken answer cost is gone. */
+export const askModel = Effect.fn("askModel")(function* (
+  run: TaskRun,
+  request: TurnRequest,
+  size: RequestSize,
+  messageId: MessageId
+) {
   const { id } = yield* run.task
-  return yield* once(id, request, messageId).pipe(
+  return yield* afford(run, request, size).pipe(
+    Effect.flatMap((affordable) => once(id, affordable, messageId)),
     Effect.tapError((error) => countPartial(run, error)),
     Effect.retry(retries(run)),
     Effect.catchTags({
@@ -79,11 +90,19 @@ const drain = <A, E>(stream: Stream.Stream<A, E>, see: (element: A) => Effect.Ef
     )
   )
 
-/** The tokens that a broken answer had reported cost money too. */
-const countPartial = (run: TaskRun, error: ClaudeError) =>
-  error._tag === "ClaudeStreamBroken" && error.partial !== null
-    ? Effect.flatMap(counted(run, error.partial), (change) => run.record([change]))
-    : Effect.void
+/** What an attempt may fail with, beside what the model's API does. */
+type Failure = ClaudeError | TaskPaused | RunSuperseded
+
+/** The tokens that a broken answer had reported cost money too; what was set aside for an answer that never came is free. */
+const countPartial = Effect.fnUntraced(function* (run: TaskRun, error: Failure) {
+  if (error._tag === "ClaudeStreamBroken" && error.partial !== null) {
+    yield* run.record([yield* counted(run, error.partial)])
+    return
+  }
+  const budgets = yield* Budgets
+  const { id } = yield* run.task
+  yield* budgets.release(id, run.number)
+})
 
 /** An answer by a name that has no price costs what the model that was asked for costs. */
 export const counted = Effect.fnUntraced(function* (run: TaskRun, { model, responseId, tokens }: PartialResponse) {
@@ -94,7 +113,7 @@ export const counted = Effect.fnUntraced(function* (run: TaskRun, { model, respo
   return TaskChange.ResponseCounted({ responseId, model, usage: { ...tokens, costUsd } })
 })
 
-const isRetryable = (error: ClaudeError): boolean =>
+const isRetryable = (error: Failure): error is Exclude<ClaudeError, { readonly _tag: "ClaudeRejected" }> =>
   error._tag === "ClaudeUnavailable" ||
   error._tag === "ClaudeStreamBroken" ||
   (error._tag === "ClaudeRateLimited" && !error.spendLimit)
@@ -106,15 +125,12 @@ const retryAfter = (error: ClaudeError): number =>
 
 /** Doubles from half a second to a minute, with jitter; waits at least as long as the API asks; tells observers. */
 const retries = (run: TaskRun) =>
-  Schedule.identity<ClaudeError | { readonly _tag: "RunSuperseded" }>().pipe(
+  Schedule.identity<Failure>().pipe(
     Schedule.intersect(Schedule.count),
     Schedule.intersect(Schedule.elapsed),
-    Schedule.whileOutput(
-      ([[error], elapsed]) =>
-        error._tag !== "RunSuperseded" && isRetryable(error) && Duration.lessThan(elapsed, patience)
-    ),
+    Schedule.whileOutput(([[error], elapsed]) => isRetryable(error) && Duration.lessThan(elapsed, patience)),
     Schedule.modifyDelayEffect(([[error, attempt]]) =>
-      error._tag === "RunSuperseded" ? Effect.succeed(Duration.zero) : announce(run, error, attempt)
+      isRetryable(error) ? announce(run, error, attempt) : Effect.succeed(Duration.zero)
     )
   )
 

@@ -35,16 +35,29 @@ export const contentBytes = (content: ReadonlyArray<ContentBlock>): number => Bu
 export const requestBytes = (request: Pick<TurnRequest, "system" | "tools" | "messages">): number =>
   Buffer.byteLength(JSON.stringify([request.system, request.tools, request.messages]))
 
+/** Of a request that brings `content` after `knownTokens` of conversation; 0 when that is not known. */
+export const sizeOf = (
+  request: Pick<TurnRequest, "system" | "tools" | "messages">,
+  knownTokens: number,
+  content: ReadonlyArray<ContentBlock>
+): RequestSize =>
+  knownTokens === 0
+    ? { knownTokens, newBytes: requestBytes(request) }
+    : { knownTokens, newBytes: contentBytes(content) }
+
+/** Dollars that a request may cost when its answer has so many tokens. */
+export const worstCost = (price: Price, inputTokens: number, outputTokens: number): number =>
+  (inputTokens * Math.max(price.input, price.cacheWrite) + outputTokens * price.output) / 1e6
+
 /**
  * The most tokens that an answer may have so that even the worst case stays inside the money that is left.
  * None when that is too little for an answer.
  */
 export const affordableTokens = (price: Price, leftUsd: number, inputTokens: number): Option.Option<number> => {
-  const inputCost = (inputTokens * Math.max(price.input, price.cacheWrite)) / 1e6
-  const tokens = price.output === 0 ? maxOutputTokens : Math.floor(((leftUsd - inputCost) * 1e6) / price.output)
-  return leftUsd >= inputCost && tokens >= minOutputTokens
-    ? Option.some(Math.min(tokens, maxOutputTokens))
-    : Option.none()
+  if (leftUsd >= worstCost(price, inputTokens, maxOutputTokens)) return Option.some(maxOutputTokens)
+  if (leftUsd < worstCost(price, inputTokens, minOutputTokens)) return Option.none()
+  const tokens = Math.floor(((leftUsd - worstCost(price, inputTokens, 0)) * 1e6) / price.output)
+  return Option.some(Math.max(tokens, minOutputTokens))
 }
 
 /** Milliseconds of work that the task has left. */

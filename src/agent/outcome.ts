@@ -2,6 +2,7 @@
  * The ways in which a run ends other than with the work done.
  */
 import { Schema } from "effect"
+import { PausedBudget } from "../services/Task.ts"
 
 /** The task can't be done like this: it becomes `failed` with this code. */
 export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
@@ -10,7 +11,11 @@ export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
 }) {}
 
 /** A limit, a missing sign-in or a full disk: the work is saved, and goes on when somebody lifts it. */
-export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", { reason: Schema.String }) {}
+export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", {
+  reason: Schema.String,
+  /** With the reason `budget_reached`. */
+  budget: Schema.optionalWith(PausedBudget, { exact: true })
+}) {}
 
 /** Nobody answered for a while: the run gives its sandbox and slot back, the answer starts another. */
 export class TaskParked extends Schema.TaggedError<TaskParked>()("TaskParked", {}) {}

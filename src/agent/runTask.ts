@@ -30,7 +30,8 @@ export const runTask = Effect.fn("runTask")(
     yield* Effect.scoped(story(run)).pipe(
       Effect.catchTags({
         TaskFailed: ({ code, message }) => end(run, TaskChange.Failed({ error: { code, message } })),
-        TaskPaused: ({ reason }) => end(run, TaskChange.Paused({ reason })),
+        TaskPaused: ({ budget, reason }) =>
+          end(run, TaskChange.Paused(budget === undefined ? { reason } : { reason, budget })),
         StorageFull: () => end(run, TaskChange.Paused({ reason: diskFull })),
         TaskParked: () => Effect.void,
         SandboxLost: ({ detail }) =>

@@ -9,7 +9,6 @@ import type { Response, TurnMessage } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import { Ids } from "../services/Ids.ts"
 import type { ContentBlock } from "../services/Message.ts"
-import { priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
@@ -77,43 +76,25 @@ const turn = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progre
       ? []
       : [TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers, startsOver: false })]
 
-  const request = yield* plan(run, messages, progress, content).pipe(
-    Effect.tapError(() => save(run, place, progress.unsaved, said))
-  )
+  const request = yield* plan(run, messages).pipe(Effect.tapError(() => save(run, place, progress.unsaved, said)))
   const messageId = yield* ids.message
   const saving = yield* Effect.fork(save(run, place, progress.unsaved, said))
   const response = yield* Effect.raceFirst(
-    askModel(run, request, messageId),
+    askModel(run, request, Limits.sizeOf(request, progress.knownTokens, content), messageId),
     Effect.zipRight(Fiber.join(saving), Effect.never)
   ).pipe(Effect.tapError(() => Fiber.await(saving)))
   yield* Fiber.join(saving)
   return yield* act(run, place, { ...progress, messages, outbox: [], unsaved: [] }, response, messageId)
 })
 
-/** The next request, inside every limit; fails with the limit that it would break. */
-const plan = Effect.fnUntraced(function* (
-  run: TaskRun,
-  messages: ReadonlyArray<TurnMessage>,
-  progress: Progress,
-  content: ReadonlyArray<ContentBlock>
-) {
+/** The next request, inside the limits of turns and time; fails with the one that it would break. */
+const plan = Effect.fnUntraced(function* (run: TaskRun, messages: ReadonlyArray<TurnMessage>) {
   const task = yield* run.task
   const disk = yield* DiskSpace
   if (yield* disk.low) return yield* new TaskPaused({ reason: diskFull })
   const reached = Limits.reached(task)
   if (Option.isSome(reached)) return yield* new TaskPaused({ reason: reached.value })
-  const { table } = yield* Pricing
-  const request = toRequest(task.model, messages, Limits.maxOutputTokens)
-  const price = priceOf(table, task.model)
-  if (Option.isNone(price)) return request
-  const size =
-    progress.knownTokens === 0
-      ? { knownTokens: 0, newBytes: Limits.requestBytes(request) }
-      : { knownTokens: progress.knownTokens, newBytes: Limits.contentBytes(content) }
-  const left = task.limits.maxCostUsd - task.usage.costUsd
-  const maxTokens = Limits.affordableTokens(price.value, left, Limits.inputBound(size))
-  if (Option.isNone(maxTokens)) return yield* new TaskPaused({ reason: "budget_reached" })
-  return { ...request, maxTokens: maxTokens.value }
+  return toRequest(task.model, messages, Limits.maxOutputTokens)
 })
 
 /** Stores the answer and does what it asks for. */
@@ -182,11 +163,9 @@ const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progr
   const task = yield* run.task
   yield* save(run, place, progress.unsaved, [])
   const asked = { role: "user" as const, content: [...progress.outbox, text(nudges.sumUp)] }
-  const response = yield* askModel(
-    run,
-    toRequest(task.model, [...progress.messages, asked], Limits.maxOutputTokens),
-    yield* ids.message
-  )
+  const request = toRequest(task.model, [...progress.messages, asked], Limits.maxOutputTokens)
+  const size = Limits.sizeOf(request, progress.knownTokens, asked.content)
+  const response = yield* askModel(run, request, size, yield* ids.message)
   const summary = textOf(response.content)
   if (summary === "") {
     return yield* new TaskFailed({ code: "context_exceeded", message: "The conversation outgrew the model's context." })

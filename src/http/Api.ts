@@ -7,6 +7,7 @@ import { HttpApi, OpenApi } from "@effect/platform"
 import { AccountApi } from "./api/AccountApi.ts"
 import { ConversationApi } from "./api/ConversationApi.ts"
 import { tidy } from "./api/openapi.ts"
+import { MoneyApi } from "./api/MoneyApi.ts"
 import { problems } from "./api/Problem.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
@@ -26,6 +27,7 @@ export class Api extends HttpApi.make("errand")
   .add(ConversationApi)
   .add(ResultsApi)
   .add(AccountApi)
+  .add(MoneyApi)
   .add(SystemApi)
   .addError(problems(500, 503))
   .annotateContext(

@@ -13,6 +13,7 @@ import * as Closing from "./Closing.ts"
 import * as Edge from "./edge.ts"
 import * as Account from "./handlers/account.ts"
 import * as Conversation from "./handlers/conversation.ts"
+import * as Money from "./handlers/money.ts"
 import * as Results from "./handlers/results.ts"
 import * as System from "./handlers/system.ts"
 import * as Tasks from "./handlers/tasks.ts"
@@ -21,7 +22,7 @@ import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
 
 const api = HttpApiBuilder.api(Api).pipe(
-  Layer.provide([Tasks.layer, Conversation.layer, Results.layer, Account.layer, System.layer]),
+  Layer.provide([Tasks.layer, Conversation.layer, Results.layer, Account.layer, Money.layer, System.layer]),
   Layer.provide(Authentication.layer)
 )
 

@@ -16,6 +16,7 @@ import type { Ids } from "../services/Ids.ts"
 import type { Sandbox } from "../services/Sandbox.ts"
 import * as AccountsSqlite from "./AccountsSqlite.ts"
 import * as AppConfigEnv from "./AppConfigEnv.ts"
+import * as BudgetsSqlite from "./BudgetsSqlite.ts"
 import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
 import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
 import * as DataDirLock from "./DataDirLock.ts"
@@ -75,6 +76,7 @@ export const layerWith = (parts: Partial<Parts>) => {
   )
   const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
   return TaskRunnerFibers.layer.pipe(
+    Layer.provideMerge(BudgetsSqlite.layer),
     Layer.provideMerge(TaskQueueSqlite.layer),
     Layer.provideMerge(outside),
     Layer.provideMerge(accounts),

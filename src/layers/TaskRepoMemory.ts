@@ -7,6 +7,7 @@ import type { Transaction } from "../services/Transaction.ts"
 import { MemoryState } from "./memory/MemoryState.ts"
 import { checkpointsOf, conversationOf, messagesOf } from "./tasks/memory/lines.ts"
 import * as read from "./tasks/memory/readTasks.ts"
+import { spendingOf, spentOf } from "./tasks/memory/readSpend.ts"
 import { recordChange } from "./tasks/memory/recordChange.ts"
 import * as state from "./tasks/memory/taskState.ts"
 import { positionOf, toPage } from "./tasks/pages.ts"
@@ -97,7 +98,8 @@ const make = Effect.gen(function* () {
         partOf(id, ({ log }) => new TextEncoder().encode(log), new Uint8Array()),
         (bytes) => ({ bytes: bytes.slice(start, start + length), size: bytes.length })
       ),
-    spent: (filter) => Effect.map(tasks.get, (all) => read.spentOf(all, filter))
+    spent: (filter) => Effect.map(tasks.get, (all) => spentOf(all, filter)),
+    spending: (filter, by, page) => Effect.map(tasks.get, (all) => spendingOf(all, filter, by, page))
   })
 })
 

@@ -10,6 +10,7 @@ import { TaskRepo } from "../services/TaskRepo.ts"
 import type { Transaction } from "../services/Transaction.ts"
 import { makeConversationReads } from "./tasks/sqlite/readConversation.ts"
 import { makeQuestionReads } from "./tasks/sqlite/readQuestions.ts"
+import { makeSpendReads } from "./tasks/sqlite/readSpend.ts"
 import { makeTaskReads } from "./tasks/sqlite/readTasks.ts"
 import { makeWorkReads } from "./tasks/sqlite/readWork.ts"
 import { makeTaskSearch } from "./tasks/sqlite/taskSearch.ts"
@@ -21,6 +22,7 @@ const make = Effect.gen(function* () {
   return TaskRepo.of({
     ...(yield* makeWrites(makeTaskStorage(search))),
     ...(yield* makeTaskReads(search)),
+    ...(yield* makeSpendReads),
     ...(yield* makeConversationReads),
     ...(yield* makeWorkReads),
     ...(yield* makeQuestionReads)

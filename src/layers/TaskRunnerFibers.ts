@@ -19,6 +19,7 @@ import {
   Scope
 } from "effect"
 import { runTask } from "../agent/runTask.ts"
+import type { Budgets } from "../services/Budgets.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import type { EventBus } from "../services/EventBus.ts"
@@ -36,7 +37,7 @@ import { resumeWithSpace } from "./resumeWithSpace.ts"
 const healthCheck = Duration.seconds(2)
 const questionCheck = Schedule.spaced("5 seconds")
 
-type Needs = ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
+type Needs = Budgets | ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
 
 export const layer = Layer.scoped(
   TaskRunner,

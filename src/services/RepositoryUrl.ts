@@ -40,6 +40,15 @@ const notCanonical = refuse("it is not written as a canonical URL")
 
 const isAddress = (host: string) => /^[\d.]+$/.test(host) || host.includes(":") || /^0x/i.test(host)
 
+/** The ways in which one and the same repository is named. */
+export type Spellings = ReadonlyArray<string>
+
+/** Hosts serve a repository with and without `.git` and a slash at the end of its path. */
+export const spellings = (url: string): Spellings => {
+  const plain = url.replace(/\/$/, "").replace(/\.git$/, "")
+  return [plain, `${plain}/`, `${plain}.git`, `${plain}.git/`]
+}
+
 /** Checks a URL as a user wrote it. Hosts that are bare addresses or have no dot must be trusted ones. */
 export const parse = (text: string, policy: UrlPolicy): Either.Either<RepositoryUrl, RepositoryUrlRefused> => {
   if (text.length === 0 || text.length > 2048) return refuse("it must have 1 to 2048 characters")

@@ -15,6 +15,20 @@ export const Timestamp = Schema.String.pipe(
 )
 export type Timestamp = typeof Timestamp.Type
 
+const isDay = (text: string): boolean => {
+  const moment = new Date(`${text}T00:00:00.000Z`)
+  return !Number.isNaN(moment.getTime()) && moment.toISOString().slice(0, 10) === text
+}
+
+/** A day in UTC from 1970 on, as `2026-01-31`: sorts as text. */
+export const Day = Schema.String.pipe(
+  Schema.filter((text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && text >= "1970-01-01" && isDay(text)),
+  Schema.annotations({ identifier: "Day", jsonSchema: { type: "string", format: "date" } })
+)
+export type Day = typeof Day.Type
+
+export const dayOf = (moment: Timestamp): Day => moment.slice(0, 10)
+
 /** US dollars as a decimal number. */
 export const Usd = Schema.Number.pipe(Schema.finite(), Schema.nonNegative(), Schema.annotations({ identifier: "Usd" }))
 
@@ -72,6 +86,20 @@ export const addUsage = (a: Usage, b: Usage): Usage => ({
   costUsd: Math.round((a.costUsd + b.costUsd) * 1e9) / 1e9
 })
 
+/** What some answers of the model cost together. */
+export const Spend = Schema.Struct({ ...Usage.fields, responses: Schema.Int }).annotations({ identifier: "Spend" })
+export interface Spend extends Schema.Schema.Type<typeof Spend> {}
+
+/** Which limit of money was reached: the task's own, or a budget that tasks share (`Budgets.ts`). */
+export const MoneyLimit = Schema.Literal("task", "day", "user", "repository").annotations({ identifier: "MoneyLimit" })
+export type MoneyLimit = typeof MoneyLimit.Type
+
+/** The limit that left less than `neededUsd`, which the task's next request may cost with the shortest useful answer. */
+export const PausedBudget = Schema.Struct({ limit: MoneyLimit, neededUsd: Usd }).annotations({
+  identifier: "PausedBudget"
+})
+export interface PausedBudget extends Schema.Schema.Type<typeof PausedBudget> {}
+
 /** Why a task ended badly: a stable code for programs, a sentence with a remedy for people. */
 export const TaskError = Schema.Struct({
   code: Schema.String,
@@ -122,6 +150,8 @@ export const Task = Schema.Struct({
   workedMs: Schema.Int,
   error: Schema.NullOr(TaskError),
   pausedReason: Schema.NullOr(Schema.String),
+  /** With the reason `budget_reached`: which limit it was. */
+  pausedBudget: Schema.NullOr(PausedBudget),
   /** The number of the newest run, 0 before the first; every write of a run names it (fencing). */
   runNumber: Schema.Int,
   runStartedAt: Schema.NullOr(Timestamp),

@@ -15,6 +15,7 @@ import type { ContentBlock, PendingMode, Role } from "./Message.ts"
 import {
   addUsage,
   noUsage,
+  type PausedBudget,
   type PullRequest,
   type Task,
   type TaskDraft,
@@ -99,7 +100,8 @@ export type TaskChange = Data.TaggedEnum<{
   /** Time of work that ended with this run's end or with this step. */
   Worked: { readonly ms: number }
   Waiting: { readonly questionId: QuestionId }
-  Paused: { readonly reason: string }
+  /** `budget`: the limit of money that was reached, when it was one. */
+  Paused: { readonly reason: string; readonly budget?: PausedBudget }
   Resumed: {}
   Completed: {}
   Failed: { readonly error: TaskError }
@@ -142,6 +144,7 @@ export const begin = (draft: TaskDraft, now: Timestamp): Task => ({
   workedMs: 0,
   error: null,
   pausedReason: null,
+  pausedBudget: null,
   runNumber: 0,
   runStartedAt: null,
   queuedReason: "start",
@@ -155,6 +158,8 @@ export const begin = (draft: TaskDraft, now: Timestamp): Task => ({
 /** A stored step of the agent: it proves that the task makes progress. */
 const progress = { recoveries: 0 } as const
 
+const notPaused = { pausedReason: null, pausedBudget: null } as const
+
 /** The task after a change. Changes that are only about the conversation leave it as it is. */
 export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => {
   switch (change._tag) {
@@ -166,7 +171,7 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
         status: "queued",
         phase: null,
         error: null,
-        pausedReason: null,
+        ...notPaused,
         finishedAt: null,
         queuedReason: change.reason,
         queuedAt: now,
@@ -212,15 +217,21 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
     case "Waiting":
       return { ...task, status: "waiting" }
     case "Paused":
-      return { ...task, status: "paused", phase: null, pausedReason: change.reason }
+      return {
+        ...task,
+        status: "paused",
+        phase: null,
+        pausedReason: change.reason,
+        pausedBudget: change.budget ?? null
+      }
     case "Resumed":
       return { ...task, status: "running" }
     case "Completed":
       return { ...task, status: "completed", phase: null, finishedAt: now }
     case "Failed":
-      return { ...task, status: "failed", phase: null, error: change.error, pausedReason: null, finishedAt: now }
+      return { ...task, status: "failed", phase: null, error: change.error, ...notPaused, finishedAt: now }
     case "Cancelled":
-      return { ...task, status: "cancelled", phase: null, pausedReason: null, finishedAt: now }
+      return { ...task, status: "cancelled", phase: null, ...notPaused, finishedAt: now }
     default:
       return task
   }
@@ -321,7 +332,11 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
     case "Waiting":
       return { type: "task.waiting", questionId: change.questionId }
     case "Paused":
-      return { type: "task.paused", reason: change.reason }
+      return {
+        type: "task.paused",
+        reason: change.reason,
+        ...(change.budget === undefined ? {} : { budget: change.budget })
+      }
     case "Resumed":
       return { type: "task.resumed" }
     case "Completed":

@@ -113,13 +113,27 @@ export const spaceReturned: Decide<never> = (task) =>
     ? Either.right([TaskChange.Queued({ reason: "resume" })])
     : nothing
 
-const raises = (before: Limits, after: Limits): boolean =>
-  after.maxTurns > before.maxTurns ||
-  after.maxCostUsd > before.maxCostUsd ||
-  after.maxDurationSeconds > before.maxDurationSeconds
+/** Whether a higher limit of the task takes away what paused it. */
+const lifts = (task: Task, limits: Limits): boolean => {
+  switch (task.pausedReason) {
+    case "budget_reached":
+      return limits.maxCostUsd > task.limits.maxCostUsd && (task.pausedBudget?.limit ?? "task") === "task"
+    case "turn_limit_reached":
+      return limits.maxTurns > task.limits.maxTurns
+    case "time_limit_reached":
+      return limits.maxDurationSeconds > task.limits.maxDurationSeconds
+    default:
+      return false
+  }
+}
 
-/** The reasons of a pause that a higher limit of the task takes away. */
-const limitReasons: ReadonlyArray<string> = ["budget_reached", "turn_limit_reached", "time_limit_reached"]
+/** The task waits for room in a budget that it shares with others. */
+export const isShortOfBudget = (task: Task): boolean =>
+  task.status === "paused" && task.pausedBudget !== null && task.pausedBudget.limit !== "task"
+
+/** The budgets have room again: what waited for it goes on. */
+export const budgetFreed: Decide<never> = (task) =>
+  isShortOfBudget(task) ? Either.right([TaskChange.Queued({ reason: "resume" })]) : nothing
 
 /** Changes what the owner may change; raising a limit that paused the task queues it again. */
 export const update =
@@ -128,10 +142,6 @@ export const update =
     const { limits, ...rest } = patch
     const newLimits = { ...task.limits, ...limits }
     const updated = TaskChange.Updated({ patch: limits === undefined ? rest : { ...rest, limits: newLimits } })
-    const resumes =
-      task.status === "paused" &&
-      task.pausedReason !== null &&
-      limitReasons.includes(task.pausedReason) &&
-      raises(task.limits, newLimits)
+    const resumes = task.status === "paused" && lifts(task, newLimits)
     return Either.right(resumes ? [updated, TaskChange.Queued({ reason: "resume" })] : [updated])
   }

@@ -7,7 +7,7 @@
 import { Schema } from "effect"
 import { CommitId, MessageId, QuestionId, TaskId, ToolCallId } from "./Ids.ts"
 import { ContentBlock, Role } from "./Message.ts"
-import { PullRequest, RepositoryRef, TaskError, Timestamp, Usage } from "./Task.ts"
+import { PausedBudget, PullRequest, RepositoryRef, TaskError, Timestamp, Usage } from "./Task.ts"
 import { RunReason, TaskPhase, TaskStatus } from "./TaskStatus.ts"
 
 const event = <const Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
@@ -96,7 +96,11 @@ export const TaskEvent = Schema.Union(
   event("task.rewound", { checkpoint: CommitId }),
   event("task.updated", { fields: Schema.Array(Schema.String) }),
   event("task.waiting", { questionId: QuestionId }),
-  event("task.paused", { reason: Schema.String }),
+  event("task.paused", {
+    reason: Schema.String,
+    /** With the reason `budget_reached`: which limit it was. */
+    budget: Schema.optionalWith(PausedBudget, { exact: true })
+  }),
   event("task.resumed", {}),
   event("task.completed", {}),
   event("task.failed", TaskError.fields),
@@ -117,6 +121,7 @@ export const TaskCard = Schema.Struct({
   costUsd: Schema.Number,
   error: Schema.NullOr(TaskError),
   pausedReason: Schema.NullOr(Schema.String),
+  pausedBudget: Schema.NullOr(PausedBudget),
   tags: Schema.Array(Schema.String),
   /** The newest event of the task's own stream. */
   seq: Schema.Int,

@@ -8,7 +8,7 @@ import { Context, type Effect, type Either, type Option, Schema } from "effect"
 import type { CommitId, QuestionId, ToolCallId, UserId } from "./Ids.ts"
 import { TaskId } from "./Ids.ts"
 import type { Message, PendingMessage } from "./Message.ts"
-import type { RepositoryRef, Task, TaskDraft, Timestamp, Usage } from "./Task.ts"
+import { type Day, type RepositoryRef, Spend, type Task, type TaskDraft, type Timestamp } from "./Task.ts"
 import type { TaskChange } from "./TaskChange.ts"
 import type { Answer, QuestionKind } from "./TaskEvent.ts"
 import type { TaskStatus } from "./TaskStatus.ts"
@@ -114,12 +114,22 @@ export interface Changed {
   readonly seq: number
 }
 
-/** Money spent in a window of time, for the checks of limits that span tasks. */
+/** Money spent on the days from `from` to `to`, both included. */
 export interface SpendFilter {
   readonly owner: UserId
-  readonly repository?: string
-  readonly since: Timestamp
+  /** Spellings of one URL, or several repositories; all when left out. */
+  readonly repositories?: ReadonlyArray<string>
+  readonly from: Day
+  readonly to?: Day
 }
+
+/** What spend is broken down by. */
+export const SpendKey = Schema.Literal("day", "repository", "model", "task").annotations({ identifier: "SpendKey" })
+export type SpendKey = typeof SpendKey.Type
+
+/** `key`: the day, the URL of the repository, the name of the model that answered, or the id of the task. */
+export const SpendLine = Schema.Struct({ key: Schema.String, ...Spend.fields }).annotations({ identifier: "SpendLine" })
+export interface SpendLine extends Schema.Schema.Type<typeof SpendLine> {}
 
 export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
   TaskRepo,
@@ -170,6 +180,9 @@ export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
       start: number,
       length: number
     ) => Effect.Effect<{ readonly bytes: Uint8Array; readonly size: number }>
-    readonly spent: (filter: SpendFilter) => Effect.Effect<Usage>
+    /** The sum of what was spent; it outlives the tasks that spent it. */
+    readonly spent: (filter: SpendFilter) => Effect.Effect<Spend>
+    /** The same, broken down: days with the newest first, everything else with the costliest first. */
+    readonly spending: (filter: SpendFilter, by: SpendKey, page: PageRequest) => Effect.Effect<Page<SpendLine>>
   }
 >() {}

@@ -53,6 +53,7 @@ export const snapshot = (status: string, seq: number, epoch: string) => ({
   workedSeconds: 0,
   error: null,
   pausedReason: null,
+  pausedBudget: null,
   run: null,
   seq,
   epoch,

@@ -145,7 +145,7 @@ it("tells what went wrong, and what to do", () => {
       { type: "network.blocked", host: "evil.example", reason: "not allowed" },
       { type: "task.queued", reason: "recovery" },
       { type: "run.started", run: 2, reason: "recovery" },
-      { type: "task.paused", reason: "budget_reached" },
+      { type: "task.paused", reason: "budget_reached", budget: { limit: "task", neededUsd: 0.2 } },
       { type: "task.paused", reason: "something_new" },
       finishes("unknown", "no such tool", undefined, true),
       { type: "task.failed", code: "clone_failed", message: "No repository." },

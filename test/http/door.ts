@@ -2,6 +2,7 @@
 import { FetchHttpClient } from "@effect/platform"
 import { Effect, Either, Layer, Logger, LogLevel, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
+import * as BudgetsMemory from "../../src/layers/BudgetsMemory.ts"
 import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
@@ -26,7 +27,7 @@ import type { Transaction } from "../../src/services/Transaction.ts"
 import { settings } from "../support/settings.ts"
 
 export const storage = Layer.mergeAll(
-  TaskQueueMemory.layer,
+  Layer.provideMerge(BudgetsMemory.layer, TaskQueueMemory.layer),
   AccountsMemory.layer,
   IdempotencyMemory.layer,
   GitCredentialsMemory.layer

@@ -59,6 +59,7 @@ layer(door({ runner, store }), { excludeTestServices: true })("tasks", (it) => {
         workedSeconds: 0,
         error: null,
         pausedReason: null,
+        pausedBudget: null,
         run: null,
         startedAt: null,
         finishedAt: null

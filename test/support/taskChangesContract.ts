@@ -170,7 +170,7 @@ export const taskChangesContract = <E>(name: string, adapter: Layer.Layer<TaskSe
         assert.strictEqual(yield* bus.head(inboxStream(task.owner)), 2)
         assert.deepStrictEqual(yield* repo.conversation(task.id), [])
         assert.deepStrictEqual((yield* repo.toolCalls(task.id, wholePage)).items, [])
-        assert.strictEqual((yield* repo.spent({ owner: task.owner, since: "1970" })).costUsd, 0)
+        assert.strictEqual((yield* repo.spent({ owner: task.owner, from: "1970-01-01" })).costUsd, 0)
         assert.deepStrictEqual((yield* repo.list({ owner: task.owner, q: "kept" }, wholePage)).items, [])
       })
     )
@@ -268,7 +268,7 @@ export const taskChangesContract = <E>(name: string, adapter: Layer.Layer<TaskSe
           found.items.map(({ id }) => id),
           [other.task.id]
         )
-        assert.strictEqual((yield* repo.spent({ owner: task.owner, since: "1970" })).costUsd, 0.01)
+        assert.strictEqual((yield* repo.spent({ owner: task.owner, from: "1970-01-01" })).costUsd, 0.01)
       })
     )
   })

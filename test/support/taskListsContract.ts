@@ -76,7 +76,7 @@ export const taskListsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
         assert.deepStrictEqual((yield* repo.list({ owner: stranger, q: "failing" }, wholePage)).items, [])
         assert.deepStrictEqual(yield* repo.question(stranger, question), Option.none())
         assert.deepStrictEqual((yield* repo.questions({ owner: stranger }, wholePage)).items, [])
-        assert.strictEqual((yield* repo.spent({ owner: stranger, since: "1970" })).costUsd, 0)
+        assert.strictEqual((yield* repo.spent({ owner: stranger, from: "1970-01-01" })).costUsd, 0)
       })
     )
 

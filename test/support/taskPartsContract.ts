@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option, TestClock } from "effect"
 import { EventBus, taskStream, type StreamName } from "../../src/services/EventBus.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
-import { TaskRepo } from "../../src/services/TaskRepo.ts"
+import { type SpendKey, TaskRepo } from "../../src/services/TaskRepo.ts"
 import { newMessageId, newTaskId } from "./someEvents.ts"
 import {
   ask,
@@ -311,17 +311,54 @@ export const taskPartsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
         )
         yield* repo.change(elsewhere.task.id, these(count("a", 0.4)))
         const { owner } = task
-        const since = "2026-05-02T00:00:00.000Z"
-        assert.deepStrictEqual(yield* repo.spent({ owner, since, repository: task.repository.url }), {
+        const from = "2026-05-02"
+        assert.deepStrictEqual(yield* repo.spent({ owner, from, repositories: [task.repository.url] }), {
           inputTokens: 200,
           outputTokens: 40,
           cacheReadTokens: 6,
           cacheWriteTokens: 8,
-          costUsd: 0.3
+          costUsd: 0.3,
+          responses: 2
         })
-        assert.strictEqual((yield* repo.spent({ owner, since })).costUsd, 0.7)
-        assert.strictEqual((yield* repo.spent({ owner, since: "2026-01-01T00:00:00.000Z" })).costUsd, 1.7)
-        assert.strictEqual((yield* repo.spent({ owner, since: "2027-01-01T00:00:00.000Z" })).costUsd, 0)
+        assert.strictEqual((yield* repo.spent({ owner, from })).costUsd, 0.7)
+        assert.strictEqual((yield* repo.spent({ owner, from: "2026-01-01" })).costUsd, 1.7)
+        assert.strictEqual((yield* repo.spent({ owner, from: "2026-01-01", to: "2026-05-01" })).costUsd, 1)
+        assert.strictEqual((yield* repo.spent({ owner, from: "2027-01-01" })).costUsd, 0)
+      })
+    )
+
+    it.effect("breaks down what was spent, in pages, also when the tasks are gone", () =>
+      Effect.gen(function* () {
+        const repo = yield* TaskRepo
+        const task = yield* running()
+        const { owner } = task
+        const url = "https://git.example.com/other"
+        const { task: other } = yield* repo.create(draftOf(owner, { repository: { url, ref: null } }))
+        yield* TestClock.setTime(Date.parse("2026-06-01T00:00:00.000Z"))
+        yield* repo.change(task.id, these(count("a", 0.1), count("b", 0.2), count("b", 0.2)))
+        yield* TestClock.setTime(Date.parse("2026-06-02T00:00:00.000Z"))
+        yield* repo.change(other.id, these(count("a", 0.5)))
+        yield* repo.change(task.id, these(count("c", 0.1), TaskChange.Cancelled()))
+        yield* repo.remove(task.id)
+
+        const filter = { owner, from: "2026-06-01", to: "2026-06-02" }
+        const lines = (by: SpendKey, limit: number) =>
+          Effect.map(
+            pagesOf(limit, (page) => repo.spending(filter, by, page)),
+            (pages) => pages.map((page) => page.map(({ costUsd, key, responses }) => [key, responses, costUsd]))
+          )
+        assert.deepStrictEqual(yield* lines("day", 1), [[["2026-06-02", 2, 0.6]], [["2026-06-01", 2, 0.3]]])
+        assert.deepStrictEqual(yield* lines("task", 1), [[[other.id, 1, 0.5]], [[task.id, 3, 0.4]]])
+        assert.deepStrictEqual(yield* lines("repository", 5), [
+          [
+            [url, 1, 0.5],
+            [task.repository.url, 3, 0.4]
+          ]
+        ])
+        assert.deepStrictEqual(yield* lines("model", 5), [[["scripted", 4, 0.9]]])
+        const forged = yield* repo.spending(filter, "task", { limit: 5, cursor: Option.some("forged") })
+        assert.deepStrictEqual(forged, { items: [], nextCursor: null })
+        assert.strictEqual((yield* repo.spent({ ...filter, owner: (yield* running()).owner })).responses, 0)
       })
     )
   })

@@ -146,7 +146,7 @@ const linesOf = (story: Story, { at, event }: Happened): ReadonlyArray<Line> => 
     case "task.waiting":
       return [note("waiting for an answer")]
     case "task.paused":
-      return [line(span("paused: ", "warning"), pauseRemedy(event.reason))]
+      return [line(span("paused: ", "warning"), pauseRemedy(event.reason, event.budget))]
     case "task.resumed":
       return [note("resumed")]
     case "task.rewound":

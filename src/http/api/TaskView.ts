@@ -40,6 +40,8 @@ export const TaskView = Schema.Struct({
   error: fields.error,
   /** Why a paused task is paused. */
   pausedReason: fields.pausedReason,
+  /** Which limit of money paused it, and what has to be free there before it can go on. */
+  pausedBudget: fields.pausedBudget,
   /** The newest run; null before the first. */
   run: Schema.NullOr(Schema.Struct({ number: Schema.Int, startedAt: Timestamp })),
   /** Everything up to this event of the task's stream is in this answer; subscribe from here. */

@@ -5,6 +5,7 @@
  * Does not own: rules that depend on the server's settings (`http/newTask.ts`).
  */
 import { Schema } from "effect"
+import { BudgetPeriod } from "../../services/Budgets.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { PendingMode } from "../../services/Message.ts"
 import { Approvals, Delivery, Limits, NetworkMode } from "../../services/Task.ts"
@@ -106,6 +107,34 @@ export const NewCredential = Schema.Union(
   })
 ).annotations({ identifier: "NewCredential" })
 export type NewCredential = typeof NewCredential.Type
+
+const LimitUsd = Schema.Number.pipe(Schema.finite(), Schema.between(0, 1_000_000))
+
+/** Limits of money that tasks share; what is null or left out has none. Days and months are those of UTC. */
+export const NewBudgets = Schema.Struct({
+  /** All tasks of the account, each day. */
+  day: optional(Schema.NullOr(Schema.Struct({ limitUsd: LimitUsd }).annotations({ identifier: "NewDayBudget" }))),
+  /** All tasks of the account, each month or in all. */
+  user: optional(
+    Schema.NullOr(
+      Schema.Struct({
+        limitUsd: LimitUsd,
+        period: Schema.optionalWith(Schema.Literal("month", "total"), { exact: true, default: () => "month" as const })
+      }).annotations({ identifier: "NewUserBudget" })
+    )
+  ),
+  /** Tasks on one repository, named as they name it. */
+  repositories: optional(
+    Schema.Array(
+      Schema.Struct({
+        url: Schema.String.pipe(Schema.maxLength(2048)),
+        limitUsd: LimitUsd,
+        period: Schema.optionalWith(BudgetPeriod, { exact: true, default: () => "month" as const })
+      }).annotations({ identifier: "NewRepositoryBudget" })
+    ).pipe(Schema.maxItems(100, { message: () => "must have at most 100 entries" }))
+  )
+}).annotations({ identifier: "NewBudgets" })
+export interface NewBudgets extends Schema.Schema.Type<typeof NewBudgets> {}
 
 /** Commands that need no words: no body, or an empty object. */
 export const NoBody = Schema.Record({ key: Schema.String, value: Schema.Unknown }).pipe(

@@ -29,6 +29,7 @@ const cardOf = (task: Task, seq: number): TaskCard => ({
   costUsd: task.usage.costUsd,
   error: task.error,
   pausedReason: task.pausedReason,
+  pausedBudget: task.pausedBudget,
   tags: task.tags,
   seq,
   createdAt: task.createdAt,

@@ -1,8 +1,8 @@
 /** Reading what TaskRepoMemory keeps. */
 import { Array, HashMap, Option, Order } from "effect"
 import type { TaskId } from "../../../services/Ids.ts"
-import { addUsage, noUsage, type Task, type Usage } from "../../../services/Task.ts"
-import type { Page, PageRequest, SpendFilter, TaskFilter } from "../../../services/TaskRepo.ts"
+import type { Task } from "../../../services/Task.ts"
+import type { Page, PageRequest, TaskFilter } from "../../../services/TaskRepo.ts"
 import { keyOf, positionOf, toPage } from "../pages.ts"
 import { phrasesOf } from "../phrases.ts"
 import { spell, type TaskRecord, type TaskState } from "./taskState.ts"
@@ -44,16 +44,6 @@ export const tasksWhere = (state: TaskState, predicate: (task: Task) => boolean)
   )
 
 export const recordOf = (state: TaskState, id: TaskId): Option.Option<TaskRecord> => HashMap.get(state.records, id)
-
-export const spentOf = (state: TaskState, filter: SpendFilter): Usage =>
-  HashMap.toValues(state.costs)
-    .filter(
-      (cost) =>
-        cost.owner === filter.owner &&
-        cost.at >= filter.since &&
-        (filter.repository === undefined || cost.repository === filter.repository)
-    )
-    .reduce((sum, cost) => addUsage(sum, cost.usage), noUsage)
 
 /** Items in their order, which have the positions 1, 2, 3. */
 export const pageOf = <A>(items: ReadonlyArray<A>, page: PageRequest): Page<A> => {

@@ -1,6 +1,6 @@
 /** What a change says of runs, messages, tool calls, checkpoints, questions and costs, in memory. */
 import { HashMap, Option } from "effect"
-import type { Task, Timestamp } from "../../../services/Task.ts"
+import { dayOf, type Task, type Timestamp } from "../../../services/Task.ts"
 import type { TaskChange } from "../../../services/TaskChange.ts"
 import type { Question, ToolCall } from "../../../services/TaskRepo.ts"
 import { type TaskRecord, type TaskState, updateRecord } from "./taskState.ts"
@@ -77,7 +77,9 @@ const addTo = (
 const countResponse = (state: TaskState, task: Task, change: Of<"ResponseCounted">, at: Timestamp): Recorded => {
   const key = `${task.id} ${change.responseId}`
   if (HashMap.has(state.costs, key)) return [false, state]
-  const cost = { owner: task.owner, repository: task.repository.url, at, usage: change.usage }
+  const { owner, repository } = task
+  const { model, usage } = change
+  const cost = { owner, repository: repository.url, day: dayOf(at), model, task: task.id, usage }
   return [true, { ...state, costs: HashMap.set(state.costs, key, cost) }]
 }
 

@@ -2,7 +2,7 @@
 import { HashMap } from "effect"
 import type { TaskId } from "../../../services/Ids.ts"
 import type { Message, PendingMessage } from "../../../services/Message.ts"
-import type { Task, Timestamp, Usage } from "../../../services/Task.ts"
+import type { Day, Task, Timestamp, Usage } from "../../../services/Task.ts"
 import type { Checkpoint, Question, Run, ToolCall } from "../../../services/TaskRepo.ts"
 import { wordsOf } from "../phrases.ts"
 import type { Traces } from "../TaskStorage.ts"
@@ -45,8 +45,10 @@ export interface TaskRecord {
 /** One counted answer of the model. It outlives its task. */
 export interface Cost {
   readonly owner: Task["owner"]
+  readonly day: Day
   readonly repository: string
-  readonly at: Timestamp
+  readonly model: string
+  readonly task: TaskId
   readonly usage: Usage
 }
 

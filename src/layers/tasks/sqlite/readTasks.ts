@@ -1,9 +1,8 @@
-/** Tasks and costs, read from SQLite. */
+/** Tasks, read from SQLite. */
 import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, Option } from "effect"
 import type { TaskId, UserId } from "../../../services/Ids.ts"
-import { addUsage, noUsage, type Usage } from "../../../services/Task.ts"
-import { type PageRequest, type SpendFilter, type TaskFilter, TaskNotFound } from "../../../services/TaskRepo.ts"
+import { type PageRequest, type TaskFilter, TaskNotFound } from "../../../services/TaskRepo.ts"
 import type { TaskStatus } from "../../../services/TaskStatus.ts"
 import { decoding } from "../../sqlite/rows.ts"
 import { keyOf, toPage } from "../pages.ts"
@@ -53,20 +52,5 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
     return yield* decoding("tasks", () => rows.map(fromRow))
   }, Effect.orDie)
 
-  const spent = Effect.fn("TaskRepo.spent")(function* (filter: SpendFilter) {
-    const conditions = [
-      sql`owner = ${filter.owner}`,
-      sql`at >= ${filter.since}`,
-      ...(filter.repository === undefined ? [] : [sql`repository_url = ${filter.repository}`])
-    ]
-    const rows = yield* sql<Usage>`
-      SELECT coalesce(sum(input_tokens), 0) AS inputTokens, coalesce(sum(output_tokens), 0) AS outputTokens,
-        coalesce(sum(cache_read_tokens), 0) AS cacheReadTokens,
-        coalesce(sum(cache_write_tokens), 0) AS cacheWriteTokens, coalesce(sum(cost_usd), 0) AS costUsd
-      FROM usage WHERE ${sql.and(conditions)}`
-    // The sum of a billion floats has tails of its own; adding rounds them away.
-    return addUsage(noUsage, rows[0] ?? noUsage)
-  }, Effect.orDie)
-
-  return { get, getOwned, list, withStatus, spent }
+  return { get, getOwned, list, withStatus }
 })

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { MessageId } from "../../../services/Ids.ts"
-import type { Task, Timestamp } from "../../../services/Task.ts"
+import { dayOf, type Task, type Timestamp } from "../../../services/Task.ts"
 import type { TaskChange } from "../../../services/TaskChange.ts"
 import { execute, insert } from "../../sqlite/statements.ts"
 
@@ -113,7 +113,7 @@ const countResponse = (task: Task, change: Of<"ResponseCounted">, at: Timestamp)
     repository_url: task.repository.url,
     model: change.model,
     at,
-    day: at.slice(0, 10),
+    day: dayOf(at),
     input_tokens: change.usage.inputTokens,
     output_tokens: change.usage.outputTokens,
     cache_read_tokens: change.usage.cacheReadTokens,

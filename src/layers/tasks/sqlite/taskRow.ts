@@ -46,6 +46,8 @@ export const toRow = (task: Task) => ({
   tags: JSON.stringify(task.tags),
   secrets: JSON.stringify(task.secrets),
   paused_reason: task.pausedReason,
+  paused_limit: task.pausedBudget?.limit ?? null,
+  paused_needed_usd: task.pausedBudget?.neededUsd ?? null,
   error_code: task.error?.code ?? null,
   error_message: task.error?.message ?? null,
   title: task.title,
@@ -98,6 +100,10 @@ export const fromRow = (row: TaskRow): Task => ({
   error:
     row.error_code === null || row.error_message === null ? null : { code: row.error_code, message: row.error_message },
   pausedReason: row.paused_reason,
+  pausedBudget:
+    row.paused_limit === null || row.paused_needed_usd === null
+      ? null
+      : { limit: row.paused_limit, neededUsd: row.paused_needed_usd },
   runNumber: row.run_number,
   runStartedAt: row.run_started_at,
   queuedReason: row.queued_reason,
