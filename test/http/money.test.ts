@@ -12,6 +12,8 @@ const spends = Effect.fnUntraced(function* (id: TaskId, costUsd: number) {
   yield* happen(id, TaskChange.RunStarted({ run: 1, reason: "start" }), count("one", costUsd))
 })
 
+const of = (url: string) => ({ url, limitUsd: 1 })
+
 const repository = "https://git.example/team/project"
 
 layer(door(), { excludeTestServices: true })("money", (it) => {
@@ -102,7 +104,6 @@ layer(door(), { excludeTestServices: true })("money", (it) => {
   it.effect("has no budgets that make no sense", () =>
     Effect.gen(function* () {
       const { token } = yield* tokenFor("nonsense")
-      const of = (url: string) => ({ url, limitUsd: 1 })
       for (const [body, path] of [
         [{ day: { limitUsd: -1 } }, "day.limitUsd"],
         [{ day: { limitUsd: "5" } }, "day.limitUsd"],

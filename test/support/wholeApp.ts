@@ -18,9 +18,11 @@ export interface AppOptions {
   readonly dataDir: string
   readonly script: ScriptSource
   readonly maxRunning?: number
+  /** File with prices. */
+  readonly prices?: string
 }
 
-export const appLayer = ({ dataDir, maxRunning = 4, script }: AppOptions) =>
+export const appLayer = ({ dataDir, maxRunning = 4, prices, script }: AppOptions) =>
   AppLayer.layerWith({
     config: AppConfigEnv.layerWith({
       dataDir,
@@ -28,7 +30,7 @@ export const appLayer = ({ dataDir, maxRunning = 4, script }: AppOptions) =>
       maxRunning,
       maxRunningPerUser: maxRunning,
       sandbox: { adapter: "process", defaultNetwork: "open" },
-      model: { name: ClaudeClientScripted.modelName }
+      model: { name: ClaudeClientScripted.modelName, prices: Option.fromNullable(prices) }
     }),
     model: ClaudeClientScripted.layerWith(script)
   })
