@@ -227,7 +227,7 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
         "/api/v1/secrets",
         "/api/v1/schedules",
         "/api/v1/users",
-        "/api/v1/usage",
+        "/api/v1/nowhere",
         "/api/v1/budgets",
         "/api/v1/push/subscriptions",
         "/auth/pair",
