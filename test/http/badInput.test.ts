@@ -228,7 +228,6 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
         "/api/v1/schedules",
         "/api/v1/users",
         "/api/v1/nowhere",
-        "/api/v1/budgets",
         "/api/v1/push/subscriptions",
         "/auth/pair",
         "/webhooks/github",
