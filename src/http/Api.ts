@@ -11,6 +11,7 @@ import { MoneyApi } from "./api/MoneyApi.ts"
 import { problems } from "./api/Problem.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
+import { SchedulesApi } from "./api/SchedulesApi.ts"
 import { SystemApi } from "./api/SystemApi.ts"
 import { TasksApi } from "./api/TasksApi.ts"
 import { version } from "./api/version.ts"
@@ -26,6 +27,7 @@ export class Api extends HttpApi.make("errand")
   .add(TasksApi)
   .add(ConversationApi)
   .add(ResultsApi)
+  .add(SchedulesApi)
   .add(AccountApi)
   .add(MoneyApi)
   .add(SystemApi)

@@ -15,6 +15,7 @@ import * as Account from "./handlers/account.ts"
 import * as Conversation from "./handlers/conversation.ts"
 import * as Money from "./handlers/money.ts"
 import * as Results from "./handlers/results.ts"
+import * as Schedules from "./handlers/schedules.ts"
 import * as System from "./handlers/system.ts"
 import * as Tasks from "./handlers/tasks.ts"
 import * as Listener from "./listener.ts"
@@ -22,7 +23,15 @@ import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
 
 const api = HttpApiBuilder.api(Api).pipe(
-  Layer.provide([Tasks.layer, Conversation.layer, Results.layer, Account.layer, Money.layer, System.layer]),
+  Layer.provide([
+    Tasks.layer,
+    Conversation.layer,
+    Results.layer,
+    Schedules.layer,
+    Account.layer,
+    Money.layer,
+    System.layer
+  ]),
   Layer.provide(Authentication.layer)
 )
 

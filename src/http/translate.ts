@@ -2,9 +2,12 @@
  * From failures of services to problems: the one place where a domain error gets its code.
  */
 import { Effect } from "effect"
+import type { TaskRefused } from "../services/draftTask.ts"
 import type { PackRefused } from "../services/GitStore.ts"
 import type { IdempotencyConflict } from "../services/Idempotency.ts"
 import type { RepositoryUrlRefused } from "../services/RepositoryUrl.ts"
+import type { ScheduleNotFound, TooManySchedules } from "../services/Schedules.ts"
+import type { SlotsRefused } from "../services/slots.ts"
 import type { NotNow } from "../services/TaskCommands.ts"
 import type { IllegalTransition, TaskNotFound } from "../services/TaskRepo.ts"
 import type { StorageFull } from "../services/Transaction.ts"
@@ -18,6 +21,10 @@ type Failure =
   | StorageFull
   | IdempotencyConflict
   | RepositoryUrlRefused
+  | ScheduleNotFound
+  | SlotsRefused
+  | TooManySchedules
+  | TaskRefused
   | PackRefused
 
 /** The answer for what is not there and for what is somebody else's: nobody can tell them apart. */
@@ -28,6 +35,7 @@ const translate = (failure: Failure): Problem => {
     case "Problem":
       return failure
     case "TaskNotFound":
+    case "ScheduleNotFound":
       return notFound
     case "IllegalTransition":
     case "NotNow":
@@ -40,6 +48,14 @@ const translate = (failure: Failure): Problem => {
       return Problem.of("repository_url_refused", failure.message, {
         errors: [{ path: "repository.url", message: failure.reason }]
       })
+    case "SlotsRefused":
+      return Problem.of("invalid_request", failure.message, {
+        errors: [{ path: failure.path, message: failure.fault }]
+      })
+    case "TooManySchedules":
+      return Problem.of("schedule_limit_reached", failure.message)
+    case "TaskRefused":
+      return Problem.of(failure.code, failure.detail, { errors: [{ path: failure.path, message: failure.fault }] })
     case "PackRefused":
       return Problem.of("unavailable", "The difference can't be read from the server's repository now.")
   }

@@ -1,6 +1,7 @@
 /**
  * The whole application but its door, on one screen.
  *
+ *   Schedules ─── SchedulerFiber
  *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
  *               ├─ GitStore ── GitCredentials ── Vault
  *               ├─ DiskSpace
@@ -30,6 +31,8 @@ import type { JsonFileInvalid } from "./jsonFile.ts"
 import * as PricingFile from "./PricingFile.ts"
 import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
+import * as SchedulerFiber from "./SchedulerFiber.ts"
+import * as SchedulesSqlite from "./SchedulesSqlite.ts"
 import * as Sqlite from "./Sqlite.ts"
 import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
 import * as TaskRepoSqlite from "./TaskRepoSqlite.ts"
@@ -75,8 +78,9 @@ export const layerWith = (parts: Partial<Parts>) => {
     Layer.provideMerge(VaultAesGcm.layer)
   )
   const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
-  return TaskRunnerFibers.layer.pipe(
-    Layer.provideMerge(BudgetsSqlite.layer),
+  return SchedulerFiber.layer.pipe(
+    Layer.provideMerge(TaskRunnerFibers.layer),
+    Layer.provideMerge(Layer.merge(BudgetsSqlite.layer, SchedulesSqlite.layer)),
     Layer.provideMerge(TaskQueueSqlite.layer),
     Layer.provideMerge(outside),
     Layer.provideMerge(accounts),

@@ -28,6 +28,9 @@ export type QuestionId = typeof QuestionId.Type
 export const UserId = idOf("user", "UserId")
 export type UserId = typeof UserId.Type
 
+export const ScheduleId = idOf("schedule", "ScheduleId")
+export type ScheduleId = typeof ScheduleId.Type
+
 export const DeviceId = idOf("device", "DeviceId")
 export type DeviceId = typeof DeviceId.Type
 
@@ -54,6 +57,7 @@ export class Ids extends Context.Tag("errand/services/Ids")<
     readonly task: Effect.Effect<TaskId>
     readonly message: Effect.Effect<MessageId>
     readonly question: Effect.Effect<QuestionId>
+    readonly schedule: Effect.Effect<ScheduleId>
     readonly user: Effect.Effect<UserId>
     readonly device: Effect.Effect<DeviceId>
     /** An id with no prefix, for requests and epochs. */

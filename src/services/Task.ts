@@ -5,7 +5,7 @@
  * Does not own: how a task changes (`TaskChange.ts`), its conversation (`Message.ts`).
  */
 import { Schema } from "effect"
-import { CommitId, TaskId, UserId } from "./Ids.ts"
+import { CommitId, ScheduleId, TaskId, UserId } from "./Ids.ts"
 import { RunReason, TaskPhase, TaskStatus } from "./TaskStatus.ts"
 
 /** RFC 3339 in UTC with milliseconds, as `2026-01-31T12:00:00.000Z`: sorts as text. */
@@ -116,6 +116,8 @@ export interface PullRequest extends Schema.Schema.Type<typeof PullRequest> {}
 export const Task = Schema.Struct({
   id: TaskId,
   owner: UserId,
+  /** The schedule that made the task; it may be gone by now. */
+  scheduleId: Schema.NullOr(ScheduleId),
   status: TaskStatus,
   phase: Schema.NullOr(TaskPhase),
   title: Schema.String,
@@ -171,6 +173,7 @@ export type TaskDraft = Pick<
   Task,
   | "id"
   | "owner"
+  | "scheduleId"
   | "title"
   | "prompt"
   | "repository"

@@ -5,7 +5,7 @@
  * Does not own: which change is right (`TaskCommands.ts`), running tasks (`TaskRunner.ts`), whose turn it is (`TaskQueue.ts`).
  */
 import { Context, type Effect, type Either, type Option, Schema } from "effect"
-import type { CommitId, QuestionId, ToolCallId, UserId } from "./Ids.ts"
+import type { CommitId, QuestionId, ScheduleId, ToolCallId, UserId } from "./Ids.ts"
 import { TaskId } from "./Ids.ts"
 import type { Message, PendingMessage } from "./Message.ts"
 import { type Day, type RepositoryRef, Spend, type Task, type TaskDraft, type Timestamp } from "./Task.ts"
@@ -104,6 +104,7 @@ export interface TaskFilter {
   readonly status?: ReadonlyArray<TaskStatus>
   readonly repository?: RepositoryRef["url"]
   readonly tag?: string
+  readonly schedule?: ScheduleId
   /** Words that must all occur in the prompt, the messages or the tool output. Any text is safe. */
   readonly q?: string
 }

@@ -28,6 +28,7 @@ export const event = (seq: number, type = "sandbox.ready", more: object = {}) =>
 
 export const snapshot = (status: string, seq: number, epoch: string) => ({
   id,
+  scheduleId: null,
   status,
   phase: null,
   title: "t",

@@ -8,6 +8,7 @@ import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
+import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
@@ -28,6 +29,7 @@ import { settings } from "../support/settings.ts"
 
 export const storage = Layer.mergeAll(
   Layer.provideMerge(BudgetsMemory.layer, TaskQueueMemory.layer),
+  SchedulesMemory.layer,
   AccountsMemory.layer,
   IdempotencyMemory.layer,
   GitCredentialsMemory.layer

@@ -38,5 +38,7 @@ export const bodyFor = ({ method, path }: Route): unknown => {
   if (path.endsWith("/answer")) return { revision: 1, decision: "allow" }
   if (path.includes("git-credentials")) return { kind: "token", value: "x" }
   if (path.endsWith("/tasks")) return { repository: { url: "https://git.example/a/b" }, prompt: "x" }
+  if (path.endsWith("/schedules"))
+    return { cron: "0 6 * * *", task: { repository: { url: "https://git.example/a/b" }, prompt: "x" } }
   return {}
 }

@@ -37,6 +37,7 @@ layer(door({ runner, store }), { excludeTestServices: true })("tasks", (it) => {
       expect(rest).toEqual({
         status: "queued",
         phase: null,
+        scheduleId: null,
         title: "Mend the failing test.",
         prompt: "Mend the failing test.",
         repository: { url: "https://git.example/team/project", ref: null },

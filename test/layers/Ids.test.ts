@@ -3,7 +3,7 @@ import { Effect, Schema, TestClock } from "effect"
 import { decodeTime } from "ulid"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
-import { DeviceId, Ids, MessageId, QuestionId, TaskId, UserId } from "../../src/services/Ids.ts"
+import { DeviceId, Ids, MessageId, QuestionId, ScheduleId, TaskId, UserId } from "../../src/services/Ids.ts"
 
 const adapters = [
   ["IdsUlid", IdsUlid.layer],
@@ -17,6 +17,7 @@ describe.each(adapters)("%s", (_name, layer) => {
       assert.isTrue(Schema.is(TaskId)(yield* ids.task))
       assert.isTrue(Schema.is(MessageId)(yield* ids.message))
       assert.isTrue(Schema.is(QuestionId)(yield* ids.question))
+      assert.isTrue(Schema.is(ScheduleId)(yield* ids.schedule))
       assert.isTrue(Schema.is(UserId)(yield* ids.user))
       assert.isTrue(Schema.is(DeviceId)(yield* ids.device))
       assert.match(yield* ids.plain, /^[0-9A-HJKMNP-TV-Z]{26}$/)

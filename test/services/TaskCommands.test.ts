@@ -20,6 +20,7 @@ const task: Task = begin(
   {
     id: TaskId.make("task_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
     owner: UserId.make("user_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+    scheduleId: null,
     title: "A title",
     prompt: "A prompt",
     repository: { url: "https://example.com/a/b", ref: null },

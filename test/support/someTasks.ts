@@ -10,6 +10,7 @@ import { People } from "./storageLayers.ts"
 export const draftOf = (owner: UserId, part: Partial<TaskDraft> = {}): TaskDraft => ({
   id: newTaskId(),
   owner,
+  scheduleId: null,
   title: "Fix the failing test",
   prompt: "One test fails; find out why and fix it.",
   repository: { url: "https://git.example.com/some/repository", ref: null },

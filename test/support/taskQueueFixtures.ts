@@ -34,6 +34,7 @@ export const submit = Effect.fnUntraced(function* (owner: UserId, wishes: Wishes
   const { task } = yield* repo.create({
     id,
     owner,
+    scheduleId: null,
     title: "A task",
     prompt: "Do it.",
     repository: { url: "https://git.example/a/b", ref: null },

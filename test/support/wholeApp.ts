@@ -53,6 +53,7 @@ export const submit = Effect.fnUntraced(function* (url: string, changes: Partial
   const { task } = yield* repo.create({
     id,
     owner: user.id,
+    scheduleId: null,
     title: "Mend the sum",
     prompt: "Mend the sum.",
     repository: { url, ref: null },

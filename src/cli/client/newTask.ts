@@ -1,6 +1,6 @@
 /** The options of `errand run` as the request that they mean. */
 import { Option } from "effect"
-import type { NewTask } from "../../http/api/requests.ts"
+import type { NewTask } from "../../services/NewTask.ts"
 
 /** What was not given is left to the server. */
 export interface TaskOptions {

@@ -4,7 +4,7 @@
  * Owns: what Ctrl-C means. The first one leaves the task alone; a second one, right after, cancels it.
  */
 import { Duration, Effect, Option, ParseResult, Schema } from "effect"
-import { NewTask } from "../../http/api/requests.ts"
+import { NewTask } from "../../services/NewTask.ts"
 import type { TaskView } from "../../http/api/TaskView.ts"
 import type { TaskStatus } from "../../services/TaskStatus.ts"
 import { Interrupted, Unsuccessful, WrongUsage } from "../outcome.ts"

@@ -12,7 +12,7 @@ export const query = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
 /** One message for a value as a whole, whatever inside it failed. */
 export const whole = (message: string) => () => ({ message, override: true })
 
-const limit = (max: number, byDefault: number) =>
+export const limit = (max: number, byDefault: number) =>
   Schema.optionalWith(
     Schema.NumberFromString.pipe(
       Schema.int(),

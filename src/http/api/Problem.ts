@@ -19,6 +19,7 @@ export const problemKinds = {
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Not possible with this method" },
   not_possible_now: { status: 409, title: "Not possible in this state" },
+  schedule_limit_reached: { status: 409, title: "There are too many schedules" },
   question_closed: { status: 409, title: "This question is closed" },
   model_not_configured: { status: 409, title: "No model is configured" },
   payload_too_large: { status: 413, title: "The body is too large" },

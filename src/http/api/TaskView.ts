@@ -11,6 +11,7 @@ const { fields } = Task
 
 export const TaskView = Schema.Struct({
   id: fields.id,
+  scheduleId: fields.scheduleId,
   status: fields.status,
   phase: fields.phase,
   title: fields.title,

@@ -3,12 +3,14 @@
  */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
+import { ScheduleId } from "../../services/Ids.ts"
+import { NewTask } from "../../services/NewTask.ts"
 import { TaskStatus } from "../../services/TaskStatus.ts"
 import { Authentication } from "./Authentication.ts"
 import { page, paging, query, whole } from "./Page.ts"
 import { taskId } from "./params.ts"
 import { problems } from "./Problem.ts"
-import { NewTask, Rewind, TaskPatch } from "./requests.ts"
+import { Rewind, TaskPatch } from "./requests.ts"
 import { TaskView } from "./TaskView.ts"
 
 /** `?status=queued,running` or `?status=queued&status=running`. */
@@ -32,6 +34,7 @@ const filters = query({
   status: Schema.optionalWith(Statuses, { exact: true }),
   repository: optionalText(2048),
   tag: optionalText(64),
+  schedule: Schema.optionalWith(ScheduleId, { exact: true }),
   q: optionalText(1000)
 })
 

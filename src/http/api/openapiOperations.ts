@@ -61,6 +61,9 @@ const additions: Readonly<Record<string, JsonObject>> = {
   createTask: {
     responses: { "201": { headers: { ...replayed, Location: { description: "The task.", schema: string } } } }
   },
+  createSchedule: {
+    responses: { "201": { headers: { ...replayed, Location: { description: "The schedule.", schema: string } } } }
+  },
   listEvents: {
     parameters: [header("Last-Event-ID", "With `text/event-stream`: go on after this seq.", integer)],
     responses: { "200": { content: { "text/event-stream": { schema: string } } } }

@@ -5,12 +5,13 @@
  */
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
-import { DeviceId, MessageId, QuestionId, TaskId, ToolCallId } from "../../services/Ids.ts"
+import { DeviceId, MessageId, QuestionId, ScheduleId, TaskId, ToolCallId } from "../../services/Ids.ts"
 
 export const taskId = HttpApiSchema.param("taskId", TaskId)
 export const messageId = HttpApiSchema.param("messageId", MessageId)
 export const toolCallId = HttpApiSchema.param("toolCallId", ToolCallId)
 export const questionId = HttpApiSchema.param("questionId", QuestionId)
+export const scheduleId = HttpApiSchema.param("scheduleId", ScheduleId)
 export const deviceId = HttpApiSchema.param("deviceId", DeviceId)
 
 /** As the diff names it. */
@@ -24,6 +25,7 @@ export const pathParameters: ReadonlySet<PropertyKey> = new Set([
   "messageId",
   "toolCallId",
   "questionId",
+  "scheduleId",
   "deviceId",
   "fileId",
   "host"

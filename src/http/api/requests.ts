@@ -2,56 +2,18 @@
  * What clients send about tasks.
  *
  * Owns: the schemas and bounds of request bodies. Unknown properties are refused when they are decoded.
- * Does not own: rules that depend on the server's settings (`http/newTask.ts`).
+ * Does not own: what a new task is asked for with (`services/NewTask.ts`).
  */
 import { Schema } from "effect"
 import { BudgetPeriod } from "../../services/Budgets.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { PendingMode } from "../../services/Message.ts"
-import { Approvals, Delivery, Limits, NetworkMode } from "../../services/Task.ts"
+import { PartialLimits, Priority, Prompt, Tags, TaskTemplate, Title } from "../../services/NewTask.ts"
+import { CatchUp, Overlap } from "../../services/Schedules.ts"
 import { Decision } from "../../services/TaskEvent.ts"
-import { GitRef, line, text, Time } from "./text.ts"
+import { line, text } from "../../services/text.ts"
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
-
-const Prompt = text(256 * 1024)
-const Title = line(200)
-const Tags = Schema.Array(line(64)).pipe(Schema.maxItems(50, { message: () => "must have at most 50 entries" }))
-const Priority = Schema.Int.pipe(Schema.between(-1000, 1000))
-const PartialLimits = Schema.Struct({
-  maxTurns: optional(Limits.fields.maxTurns),
-  maxCostUsd: optional(Limits.fields.maxCostUsd),
-  maxDurationSeconds: optional(Limits.fields.maxDurationSeconds)
-})
-
-const HostPattern = Schema.String.pipe(
-  Schema.maxLength(260),
-  Schema.pattern(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/, {
-    message: () => "must be a host name in lower case, with an optional port"
-  })
-)
-
-export const NewTask = Schema.Struct({
-  repository: Schema.Struct({ url: Schema.String.pipe(Schema.maxLength(2048)), ref: optional(GitRef) }),
-  prompt: Prompt,
-  title: optional(Title),
-  model: optional(line(128).pipe(Schema.pattern(/^[\w.:@/-]+$/, { message: () => "must be the name of a model" }))),
-  delivery: optional(Delivery),
-  limits: optional(PartialLimits),
-  network: optional(
-    Schema.Struct({
-      mode: NetworkMode,
-      hosts: optional(Schema.Array(HostPattern).pipe(Schema.maxItems(100)))
-    })
-  ),
-  approvals: optional(Approvals),
-  priority: optional(Priority),
-  startAt: optional(Time),
-  expiresAt: optional(Time),
-  secrets: optional(Schema.Array(line(64)).pipe(Schema.maxItems(50))),
-  tags: optional(Tags)
-}).annotations({ identifier: "NewTask" })
-export interface NewTask extends Schema.Schema.Type<typeof NewTask> {}
 
 export const TaskPatch = Schema.Struct({
   title: optional(Title),
@@ -60,6 +22,36 @@ export const TaskPatch = Schema.Struct({
   limits: optional(PartialLimits)
 }).annotations({ identifier: "TaskPatch" })
 export interface TaskPatch extends Schema.Schema.Type<typeof TaskPatch> {}
+
+const Cron = line(200)
+const TimeZone = line(64)
+const CatchUpWindow = Schema.Int.pipe(Schema.between(60, 7 * 24 * 3600))
+
+export const NewSchedule = Schema.Struct({
+  /** Five fields: minute, hour, day of the month, month, day of the week. */
+  cron: Cron,
+  /** An IANA name; `UTC` by default. */
+  timeZone: optional(TimeZone),
+  task: TaskTemplate,
+  title: optional(Title),
+  overlap: optional(Overlap),
+  catchUp: optional(CatchUp),
+  catchUpWindowSeconds: optional(CatchUpWindow),
+  enabled: optional(Schema.Boolean)
+}).annotations({ identifier: "NewSchedule" })
+export interface NewSchedule extends Schema.Schema.Type<typeof NewSchedule> {}
+
+export const SchedulePatch = Schema.Struct({
+  cron: optional(Cron),
+  timeZone: optional(TimeZone),
+  /** Replaces the whole template. */
+  task: optional(TaskTemplate),
+  title: optional(Title),
+  overlap: optional(Overlap),
+  catchUp: optional(CatchUp),
+  catchUpWindowSeconds: optional(CatchUpWindow),
+  enabled: optional(Schema.Boolean)
+}).annotations({ identifier: "SchedulePatch" })
 
 export const NewMessage = Schema.Struct({
   content: Prompt,

@@ -2,27 +2,25 @@
  * Tasks: from requests to services and back.
  */
 import { HttpApiBuilder } from "@effect/platform"
-import { Array, DateTime, Effect } from "effect"
-import { AppConfig } from "../../services/AppConfig.ts"
+import { Array, Effect } from "effect"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { DiskSpace } from "../../services/DiskSpace.ts"
+import { makeDrafts } from "../../services/draftTask.ts"
 import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
 import { GitStore } from "../../services/GitStore.ts"
-import { Ids, type TaskId } from "../../services/Ids.ts"
-import { Pricing } from "../../services/Pricing.ts"
-import { Sandbox } from "../../services/Sandbox.ts"
+import type { TaskId } from "../../services/Ids.ts"
+import { NewTask } from "../../services/NewTask.ts"
 import type { Task } from "../../services/Task.ts"
 import * as TaskCommands from "../../services/TaskCommands.ts"
 import { TaskQueue } from "../../services/TaskQueue.ts"
 import { TaskRepo } from "../../services/TaskRepo.ts"
 import { StorageFull } from "../../services/Transaction.ts"
 import { CurrentPrincipal } from "../api/Authentication.ts"
-import { Problem } from "../api/Problem.ts"
-import { NewTask, NoBody, Rewind, TaskPatch } from "../api/requests.ts"
+import { NoBody, Rewind, TaskPatch } from "../api/requests.ts"
 import { TaskView } from "../api/TaskView.ts"
 import { Api } from "../Api.ts"
 import { command } from "../idempotent.ts"
-import { draftTask } from "../newTask.ts"
+import { modelMissing } from "../modelMissing.ts"
 import { boundedPage, pageRequest } from "../pages.ts"
 import { bodyText, decodeBody } from "../requestBody.ts"
 import { makeRewind } from "../rewindTask.ts"
@@ -32,27 +30,10 @@ import { makeViews } from "../taskView.ts"
 import { asProblem } from "../translate.ts"
 import { makeOwned } from "./ownedTask.ts"
 
-const modelMissing = Problem.of(
-  "model_not_configured",
-  "This server has no key for a model. Its owner sets ANTHROPIC_API_KEY and starts it again."
-)
-
 const create = command({ body: NewTask, answer: TaskView, status: 201 })
 const rewind = command({ body: Rewind, answer: TaskView, status: 200 })
 const act = command({ body: NoBody, answer: TaskView, status: 200 })
 const decodePatch = decodeBody(TaskPatch)
-
-const circumstances = Effect.gen(function* () {
-  const settings = yield* AppConfig
-  const { networkModes } = yield* Sandbox
-  const { table } = yield* Pricing
-  const ids = yield* Ids
-  return Effect.gen(function* () {
-    const { user } = yield* CurrentPrincipal
-    const now = DateTime.formatIso(yield* DateTime.now)
-    return { id: yield* ids.task, owner: user.id, now, settings, networkModes, prices: table }
-  })
-})
 
 export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
   Effect.gen(function* () {
@@ -65,7 +46,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const disk = yield* DiskSpace
     const views = yield* makeViews
     const owned = yield* makeOwned
-    const here = yield* circumstances
+    const draftOf = yield* makeDrafts
     const stopRun = yield* makeStopRun
     const rewinding = yield* makeRewind
 
@@ -79,11 +60,12 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     return handlers
       .handleRaw("create", () =>
         Effect.gen(function* () {
+          const { user } = yield* CurrentPrincipal
           const hasModel = yield* claude.configured
           const noRoom = yield* disk.low
           const store = (request: NewTask) =>
             Effect.gen(function* () {
-              const draft = yield* draftTask(request, yield* here)
+              const draft = yield* draftOf(user.id, request)
               if (!hasModel) return yield* modelMissing
               if (noRoom) return yield* new StorageFull()
               const { task, seq } = yield* repo.create(draft)

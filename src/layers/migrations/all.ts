@@ -3,6 +3,7 @@ import { accounts } from "./0001_accounts.ts"
 import { tasks } from "./0002_tasks.ts"
 import { leases } from "./0003_leases.ts"
 import { budgets } from "./0004_budgets.ts"
+import { schedules } from "./0005_schedules.ts"
 import { rewind } from "./0006_rewind.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
@@ -11,5 +12,6 @@ export const migrations = {
   "0002_tasks": tasks,
   "0003_leases": leases,
   "0004_budgets": budgets,
+  "0005_schedules": schedules,
   "0006_rewind": rewind
 }

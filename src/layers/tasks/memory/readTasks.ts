@@ -24,6 +24,7 @@ const satisfies =
     record.task.owner === filter.owner &&
     (filter.status?.includes(record.task.status) ?? true) &&
     (filter.repository === undefined || record.task.repository.url === filter.repository) &&
+    (filter.schedule === undefined || record.task.scheduleId === filter.schedule) &&
     (filter.tag === undefined || record.task.tags.includes(filter.tag)) &&
     (filter.q === undefined || filter.q.trim() === "" || matches(record, filter.q))
 

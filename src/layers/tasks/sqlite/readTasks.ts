@@ -39,6 +39,7 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
       sql`(created_at, id) < (${createdAt}, ${id})`,
       ...(filter.status === undefined ? [] : [sql`status IN ${sql.in(filter.status)}`]),
       ...(filter.repository === undefined ? [] : [sql`repository_url = ${filter.repository}`]),
+      ...(filter.schedule === undefined ? [] : [sql`schedule_id = ${filter.schedule}`]),
       ...(filter.tag === undefined ? [] : [sql`EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ${filter.tag})`]),
       ...(filter.q === undefined ? [] : yield* search.conditions(filter.q))
     ]

@@ -5,6 +5,7 @@ import type { Task } from "../../../services/Task.ts"
 export const toRow = (task: Task) => ({
   id: task.id,
   owner: task.owner,
+  schedule_id: task.scheduleId,
   status: task.status,
   phase: task.phase,
   priority: task.priority,
@@ -59,6 +60,7 @@ export type TaskRow = ReturnType<typeof toRow>
 export const fromRow = (row: TaskRow): Task => ({
   id: row.id,
   owner: row.owner,
+  scheduleId: row.schedule_id,
   status: row.status,
   phase: row.phase,
   title: row.title,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { branchName, defaultTitle } from "../../src/http/taskNames.ts"
+import { branchName, defaultTitle } from "../../src/services/taskNames.ts"
 import { TaskId } from "../../src/services/Ids.ts"
 
 const id = Schema.decodeSync(TaskId)("task_01M7WH3GHXB50V0FM1DHZNPP1J")

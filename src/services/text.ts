@@ -5,7 +5,7 @@
  * Does not own: what a text means (`NewTask.ts`).
  */
 import { DateTime, Option, ParseResult, Schema } from "effect"
-import { Timestamp } from "../../services/Task.ts"
+import { Timestamp } from "./Task.ts"
 
 const encoder = new TextEncoder()
 

@@ -1,7 +1,7 @@
 /**
  * Names that a task gets when nobody chose one.
  */
-import type { TaskId } from "../services/Ids.ts"
+import type { TaskId } from "./Ids.ts"
 
 const titleLength = 72
 

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Schema } from "effect"
-import type { NewTask } from "../../src/http/api/requests.ts"
-import { type Circumstances, draftTask } from "../../src/http/newTask.ts"
+import { type Circumstances, draftTask } from "../../src/services/draftTask.ts"
 import { TaskId, UserId } from "../../src/services/Ids.ts"
+import type { NewTask } from "../../src/services/NewTask.ts"
 import { settings } from "../support/settings.ts"
 
 const circumstances: Circumstances = {
   id: Schema.decodeSync(TaskId)("task_01M7WH3GHXB50V0FM1DHZNPP1J"),
   owner: Schema.decodeSync(UserId)("user_01M7WH3GHXB50V0FM1DHZNPP1J"),
+  schedule: null,
   now: "2026-11-20T12:00:00.000Z",
   settings: { ...settings, sandbox: { ...settings.sandbox, defaultNetwork: "registries" } },
   networkModes: ["none", "registries"],
@@ -21,7 +22,7 @@ const draft = (more: Partial<NewTask>, changes: Partial<Circumstances> = {}) =>
 
 const refusal = (result: ReturnType<typeof draftTask>) =>
   Either.match(result, {
-    onLeft: (error) => (error._tag === "Problem" ? [error.code, error.errors?.[0]?.path, error.detail] : [error._tag]),
+    onLeft: (error) => (error._tag === "TaskRefused" ? [error.code, error.path, error.detail] : [error._tag]),
     onRight: () => []
   })
 
@@ -30,6 +31,7 @@ describe("a task from a request", () => {
     expect(Either.getOrThrow(draft({}))).toEqual({
       id: circumstances.id,
       owner: circumstances.owner,
+      scheduleId: null,
       title: "Fix it.",
       prompt: "Fix it.\nPlease.",
       repository: { url: "https://git.example/team/project", ref: null },

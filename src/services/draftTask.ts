@@ -1,0 +1,155 @@
+/**
+ * From what a user asks for to what a task is made of.
+ *
+ * Owns: defaults, and the refusal of what this server can't give. Nothing is widened or narrowed in silence.
+ * Does not own: the shape of the request (`NewTask.ts`), storing the task (`TaskRepo.ts`).
+ */
+import { Array, DateTime, Effect, Either, Option, Schema } from "effect"
+import { AppConfig, type Settings } from "./AppConfig.ts"
+import { Ids, type ScheduleId, type TaskId, type UserId } from "./Ids.ts"
+import type { NewTask } from "./NewTask.ts"
+import { type PriceTable, priceOf, Pricing } from "./Pricing.ts"
+import { parse, type RepositoryUrlRefused } from "./RepositoryUrl.ts"
+import { Sandbox } from "./Sandbox.ts"
+import { defaultLimits, type Network, type NetworkMode, type TaskDraft, type Timestamp } from "./Task.ts"
+import { branchName, defaultTitle } from "./taskNames.ts"
+
+/** This server can't do that task as it is asked for; `path` is the dotted place of the fault in the request. */
+export class TaskRefused extends Schema.TaggedError<TaskRefused>()("TaskRefused", {
+  code: Schema.Literal(
+    "invalid_request",
+    "network_mode_unavailable",
+    "model_price_unknown",
+    "delivery_unavailable",
+    "secret_unknown"
+  ),
+  detail: Schema.String,
+  path: Schema.String,
+  fault: Schema.String
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
+export interface Circumstances {
+  readonly id: TaskId
+  readonly owner: UserId
+  readonly schedule: ScheduleId | null
+  readonly now: Timestamp
+  readonly settings: Settings
+  readonly networkModes: ReadonlyArray<NetworkMode>
+  readonly prices: PriceTable
+}
+
+const refuse = (code: TaskRefused["code"], path: string, fault: string, detail: string) =>
+  Either.left(new TaskRefused({ code, path, fault, detail }))
+
+const invalid = (path: string, fault: string) => refuse("invalid_request", path, fault, `${path} ${fault}.`)
+
+const repository = (request: NewTask, { settings }: Circumstances) =>
+  Either.map(
+    parse(request.repository.url, {
+      trustedHosts: settings.trustedGitHosts,
+      allowLocal: settings.allowLocalRepositories
+    }),
+    ({ url }) => ({ url, ref: request.repository.ref ?? null })
+  )
+
+const network = (request: NewTask, { settings, networkModes }: Circumstances): Either.Either<Network, TaskRefused> => {
+  const { mode, hosts = [] } = request.network ?? { mode: settings.sandbox.defaultNetwork }
+  if (hosts.length > 0 && mode !== "allowlist") return invalid("network.hosts", `go with the mode "allowlist" only`)
+  if (networkModes.includes(mode)) return Either.right({ mode, hosts: Array.dedupe(hosts) })
+  const given = networkModes.join(", ")
+  return refuse(
+    "network_mode_unavailable",
+    "network.mode",
+    `must be one of ${given}`,
+    `The network mode "${mode}" is not available on this server. Ask for one of: ${given}.`
+  )
+}
+
+/** The limit in dollars only holds when every answer of the model has a price. */
+const model = (request: NewTask, { settings, prices }: Circumstances): Either.Either<string, TaskRefused> => {
+  const name = request.model ?? settings.model.name
+  return Option.isSome(priceOf(prices, name))
+    ? Either.right(name)
+    : refuse(
+        "model_price_unknown",
+        "model",
+        "has no known price",
+        `Errand knows no price for the model "${name}", so it can't hold the limit in dollars. Add it to the file that ERRAND_PRICES names.`
+      )
+}
+
+const delivery = (request: NewTask) =>
+  request.delivery === "pull_request"
+    ? refuse(
+        "delivery_unavailable",
+        "delivery",
+        `must be "branch" or "none"`,
+        `No forge is configured on this server, so it can't open pull requests. Use "branch" or "none".`
+      )
+    : Either.right(request.delivery ?? "branch")
+
+const secrets = (request: NewTask): Either.Either<ReadonlyArray<string>, TaskRefused> => {
+  const [first] = request.secrets ?? []
+  return first === undefined
+    ? Either.right([])
+    : refuse("secret_unknown", "secrets.0", "is not the name of a secret", `There is no secret "${first}".`)
+}
+
+const times = (request: NewTask, { now }: Circumstances) => {
+  const startAt = request.startAt ?? null
+  const expiresAt = request.expiresAt ?? null
+  const start = startAt !== null && startAt > now ? startAt : now
+  return expiresAt !== null && expiresAt <= start
+    ? invalid("expiresAt", "must be later than the start")
+    : Either.right({ startAt, expiresAt })
+}
+
+/** Pure: the same request in the same circumstances gives the same draft, or the same refusal. */
+export const draftTask = (
+  request: NewTask,
+  circumstances: Circumstances
+): Either.Either<TaskDraft, TaskRefused | RepositoryUrlRefused> =>
+  Either.map(
+    Either.all({
+      repository: repository(request, circumstances),
+      delivery: delivery(request),
+      network: network(request, circumstances),
+      secrets: secrets(request),
+      model: model(request, circumstances),
+      times: times(request, circumstances)
+    }),
+    ({ times, ...checked }) => {
+      const { id, owner, schedule } = circumstances
+      const title = request.title?.trim() ?? defaultTitle(request.prompt)
+      return {
+        ...checked,
+        ...times,
+        id,
+        owner,
+        scheduleId: schedule,
+        title,
+        prompt: request.prompt,
+        branch: branchName(title, id),
+        limits: { ...defaultLimits, ...request.limits },
+        approvals: request.approvals ?? "never",
+        priority: request.priority ?? 0,
+        tags: Array.dedupe(request.tags ?? [])
+      }
+    }
+  )
+
+/** Makes drafts in the circumstances of this server and this moment; a schedule is named where one asks. */
+export const makeDrafts = Effect.gen(function* () {
+  const settings = yield* AppConfig
+  const { networkModes } = yield* Sandbox
+  const { table: prices } = yield* Pricing
+  const ids = yield* Ids
+  return Effect.fnUntraced(function* (owner: UserId, request: NewTask, schedule: ScheduleId | null = null) {
+    const now = DateTime.formatIso(yield* DateTime.now)
+    return yield* draftTask(request, { id: yield* ids.task, owner, schedule, now, settings, networkModes, prices })
+  })
+})
