@@ -24,8 +24,8 @@ export interface Slots {
 }
 
 const minute = 60_000
-/** No zone turns its clocks back by more. */
-const longestRepeat = 180 * minute
+/** No zone sets its clocks by more. */
+const longestChange = 180 * minute
 
 const refuse = (path: SlotsRefused["path"], fault: string) => Either.left(new SlotsRefused({ path, fault }))
 
@@ -60,12 +60,17 @@ const write = (moment: number): Timestamp => DateTime.formatIso(DateTime.unsafeM
 const offsetAt = (zone: DateTime.TimeZone, moment: number): number =>
   DateTime.zonedOffset(DateTime.unsafeMakeZoned(moment, { timeZone: zone }))
 
-/** In an hour that is repeated `Cron.next` goes back to the first time; it is asked minute by minute until it does not. */
-const nextOnTheWall = (cron: Cron.Cron, after: number): number => {
-  let from = after
+/**
+ * The first time later than `after`, as the wall shows it. `Cron.next` gives a time that is left out only when it is asked
+ * before the gap, and goes back to the first time when it is asked in an hour that is repeated: near a change of the
+ * clocks it is asked from before, and again until it has got past `after`.
+ */
+const nextOnTheWall = ({ cron, zone }: Slots, after: number): number => {
+  const before = after - longestChange
+  let from = offsetAt(zone, before) === offsetAt(zone, after) ? after : before
   let found = Cron.next(cron, from).getTime()
   while (found <= after) {
-    from += minute
+    from = Math.max(found, from + minute)
     found = Cron.next(cron, from).getTime()
   }
   return found
@@ -74,11 +79,12 @@ const nextOnTheWall = (cron: Cron.Cron, after: number): number => {
 const matchesEveryHour = ({ hours }: Cron.Cron): boolean => hours.size === 0 || hours.size === 24
 
 /** The first slot later than this moment. */
-export const nextSlot = ({ cron, zone }: Slots, after: Timestamp): Timestamp => {
+export const nextSlot = (slots: Slots, after: Timestamp): Timestamp => {
+  const { cron, zone } = slots
   const start = Date.parse(after)
-  const found = nextOnTheWall(cron, start)
-  if (!matchesEveryHour(cron) || offsetAt(zone, found - longestRepeat) <= offsetAt(zone, found)) return write(found)
-  const from = Math.max(Math.floor(start / minute) * minute + minute, found - longestRepeat)
+  const found = nextOnTheWall(slots, start)
+  if (!matchesEveryHour(cron) || offsetAt(zone, found - longestChange) <= offsetAt(zone, found)) return write(found)
+  const from = Math.max(Math.floor(start / minute) * minute + minute, found - longestChange)
   for (let moment = from; moment < found; moment += minute) {
     if (Cron.match(cron, moment)) return write(moment)
   }

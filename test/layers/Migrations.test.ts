@@ -26,7 +26,10 @@ describe("migrations", () => {
   it("have keys that the migrator does not skip, each with a number of its own, in their order", () => {
     const keys = Object.keys(migrations)
     for (const key of keys) assert.match(key, /^\d{4}_[a-z_]+$/)
-    assert.deepStrictEqual(numbers, [...new Set(numbers)].toSorted((a, b) => a - b))
+    assert.deepStrictEqual(
+      numbers,
+      [...new Set(numbers)].toSorted((a, b) => a - b)
+    )
     assert.strictEqual(Sqlite.knownSchema, numbers.at(-1))
   })
 

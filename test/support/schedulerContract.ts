@@ -46,6 +46,7 @@ const startLife = Effect.fnUntraced(function* (around: Surroundings = {}) {
 
 /** The schedules of these tests have a slot every ten minutes: 1, 2, 3 and so on. */
 const at = (slot: number, minutes = 0) => new Date((slot * 10 + minutes) * 60_000).toISOString()
+const day = (number: number) => at(number * 144)
 const numberOf = (slot: string) => Date.parse(slot) / 600_000
 
 const everyTenMinutes = Effect.fnUntraced(function* (part: Partial<ScheduleDraft> = {}) {
@@ -278,7 +279,6 @@ export const schedulerContract = <E>(name: string, storage: Layer.Layer<Services
         yield* TestClock.adjust("60 days")
         yield* live()
         const runs = yield* runsOf(schedule)
-        const day = (number: number) => at(number * 144)
         assert.deepInclude(runs[0], { slot: day(1), through: day(29), status: "missed" })
         assert.lengthOf(runs, 32)
         assert.deepInclude(runs.at(-1), { slot: day(60), status: "started" })

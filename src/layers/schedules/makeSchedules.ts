@@ -36,6 +36,10 @@ const timed = Effect.fnUntraced(function* (schedule: Schedule, settledAt: Timest
 const changesTimes = (before: Schedule, after: Schedule): boolean =>
   before.cron !== after.cron || before.timeZone !== after.timeZone || before.enabled !== after.enabled
 
+/** Nobody has changed it, and no slot of it was settled, since it was read. */
+const isCurrent = (schedule: Schedule) => (stored: StoredSchedule) =>
+  stored.schedule.nextRunAt === schedule.nextRunAt && stored.schedule.updatedAt === schedule.updatedAt
+
 export const makeSchedules = Effect.fnUntraced(function* (store: ScheduleStore) {
   const transaction = yield* Transaction
   const signal = yield* Ref.make(yield* Deferred.make<void>())
@@ -90,10 +94,6 @@ export const makeSchedules = Effect.fnUntraced(function* (store: ScheduleStore) 
       yield* Effect.raceFirst(Deferred.await(change), Effect.sleep(pause))
     }
   })
-
-  /** Nobody has changed it, and no slot of it was settled, since it was read. */
-  const isCurrent = (schedule: Schedule) => (stored: StoredSchedule) =>
-    stored.schedule.nextRunAt === schedule.nextRunAt && stored.schedule.updatedAt === schedule.updatedAt
 
   const settle = <E, R>(schedule: Schedule, next: Timestamp, outcome: Effect.Effect<ScheduleRun, E, R>) =>
     Effect.gen(function* () {
