@@ -52,16 +52,21 @@ export const forModel = (output: string): string => {
   return `${firstBytes(bytes, modelLimit / 2)}\n[… ${missing} bytes left out …]\n${lastBytes(bytes, modelLimit / 2)}`
 }
 
-export type OnOutput = (chunk: Uint8Array) => Effect.Effect<void>
+/** How a command is looked after while it runs. */
+export interface Watching {
+  readonly onOutput: (chunk: Uint8Array) => Effect.Effect<void>
+  /** Milliseconds without output after which a command is killed. */
+  readonly silenceMs: number
+}
 
 /** Runs one call of any tool but `ask_user`. Whatever is wrong with the call is told to the model, not thrown. */
 export const runTool = (
   sandbox: SandboxHandle,
   name: Exclude<ToolName, "ask_user">,
   input: unknown,
-  onOutput: OnOutput
+  watching: Watching
 ): Effect.Effect<ToolOutcome, SandboxLost> =>
-  dispatch(sandbox, name, input, onOutput).pipe(
+  dispatch(sandbox, name, input, watching).pipe(
     Effect.catchTags({
       ParseError: (error) => Effect.succeed(failure(invalidInput(name, error))),
       SandboxFileError: (error) => Effect.succeed(failure(error.message))
@@ -72,7 +77,7 @@ const dispatch = (
   sandbox: SandboxHandle,
   name: Exclude<ToolName, "ask_user">,
   input: unknown,
-  onOutput: OnOutput
+  watching: Watching
 ): Effect.Effect<ToolOutcome, SandboxLost | SandboxFileError | ParseResult.ParseError> => {
   switch (name) {
     case "read_file":
@@ -86,7 +91,7 @@ const dispatch = (
     case "search_files":
       return Effect.flatMap(decoders.search_files(input), (_) => searchFiles(sandbox, _))
     case "run_command":
-      return Effect.flatMap(decoders.run_command(input), (_) => runCommand(sandbox, _, onOutput))
+      return Effect.flatMap(decoders.run_command(input), (_) => runCommand(sandbox, _, watching))
   }
 }
 
@@ -169,12 +174,13 @@ const searchFiles = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: 
   return found.exitCode === 1 && found.bytes === 0 ? success("Nothing found.") : fromCommand(found)
 })
 
-const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, onOutput: OnOutput) =>
+const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, { onOutput, silenceMs }: Watching) =>
   Effect.map(
     sandbox.run(
       {
         argv: ["bash", "-c", input.command],
         timeoutMs: (input.timeout_seconds ?? defaultTimeoutSeconds) * 1000,
+        silenceMs,
         outputLimit: storeLimit
       },
       onOutput
@@ -182,12 +188,18 @@ const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, onOut
     fromCommand
   )
 
+/** What the model is told beside the output. */
+const noteOf = ({ durationMs, exitCode, silent, timedOut }: CommandResult): string => {
+  const seconds = `${Math.round(durationMs / 1000)} s`
+  if (timedOut) return `[killed: the time was up after ${seconds}]`
+  if (silent) {
+    return `[killed after ${seconds}: it had written nothing for too long, so it seemed to hang. If it only works in silence, make it tell its progress.]`
+  }
+  return exitCode === 0 ? "" : `[exit code ${exitCode}]`
+}
+
 const fromCommand = (result: CommandResult): ToolOutcome => {
-  const note = result.timedOut
-    ? `[killed: the time was up after ${Math.round(result.durationMs / 1000)} s]`
-    : result.exitCode === 0
-      ? ""
-      : `[exit code ${result.exitCode}]`
+  const note = noteOf(result)
   const text = result.output === "" && note === "" ? "[no output]" : result.output
   return {
     output: note === "" ? text : `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${note}`,

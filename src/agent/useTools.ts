@@ -2,6 +2,7 @@
  * Running the tool calls of one answer: calls that only read run side by side, all others one after the other.
  */
 import { Duration, Effect, Queue } from "effect"
+import { AppConfig } from "../services/AppConfig.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
 import type { SandboxHandle } from "../services/Sandbox.ts"
@@ -107,17 +108,18 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
     return failure("The user did not allow this command. Find another way, or end your turn and say what you need.")
   }
   const bus = yield* EventBus
+  const { commandSilenceMs: silenceMs } = (yield* AppConfig).sandbox
   const { id } = yield* run.task
   const decoder = new TextDecoder()
   let offset = 0
-  const tool = runTool(sandbox, call.name, call.input, (chunk) =>
+  const onOutput = (chunk: Uint8Array) =>
     Effect.suspend(() => {
       const text = decoder.decode(chunk, { stream: true })
       const preview = bus.preview({ stream: taskStream(id), item: call.id, offset, text })
       offset += text.length
       return text === "" ? Effect.void : preview
     })
-  )
+  const tool = runTool(sandbox, call.name, call.input, { onOutput, silenceMs })
   return yield* interruptible(run, tool)
 })
 

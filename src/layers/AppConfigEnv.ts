@@ -33,6 +33,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     runtime: all.runtime.config,
     dockerHost: all.dockerHost.config,
     limits,
+    commandSilenceMs: all.commandSilence.config,
     defaultNetwork: all.defaultNetwork.config
   }).pipe(
     Config.mapOrFail(({ allowUnsandboxed, ...rest }) =>

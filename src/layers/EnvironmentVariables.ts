@@ -119,6 +119,12 @@ export const variablesOn = (machine: HostSize) => {
       "2m",
       "Time without a byte from the model after which a turn is repeated."
     ),
+    commandSilence: withDefault(
+      "ERRAND_COMMAND_SILENCE",
+      Syntax.timeSpan(100, 3_600_000),
+      "10m",
+      "Time without output after which a command in a sandbox is killed, and the model told so."
+    ),
     trustedGitHosts: withDefault(
       "ERRAND_TRUSTED_GIT_HOSTS",
       Syntax.hostList,

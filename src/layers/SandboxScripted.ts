@@ -7,10 +7,11 @@
  * Owns: finding the answer to a command, and treating it as a real sandbox treats a program.
  * Does not own: what the answers are.
  */
-import { Chunk, Clock, type Duration, Effect, Layer, Mailbox, Option, Ref, Stream } from "effect"
+import { Chunk, Clock, type Duration, Effect, Layer, Mailbox, Ref, Stream } from "effect"
 import layOutScript from "../agent/workspace/layOut.sh?raw"
 import snapshotScript from "../agent/workspace/snapshot.sh?raw"
-import { refusedCommand, timedOutCode } from "../sandbox/commandWords.ts"
+import { bounded } from "../sandbox/bounded.ts"
+import { refusedCommand } from "../sandbox/commandWords.ts"
 import { KeptOutput } from "../sandbox/KeptOutput.ts"
 import { MemoryFiles } from "../sandbox/MemoryFiles.ts"
 import { withPreviews } from "../sandbox/previews.ts"
@@ -124,12 +125,10 @@ const handleOf = (options: Options, closed: Ref.Ref<boolean>): SandboxHandle => 
           preview(bytes)
         }
         const call = callOf(command, command.stdin ?? new Uint8Array(0), write, (text) => write(asBytes(text)))
-        const exitCode = yield* perform(answerTo(command.argv, answers), call).pipe(
-          Effect.timeoutOption(command.timeoutMs)
-        )
+        const heard = () => kept.bytes
+        const end = yield* bounded(command, heard, perform(answerTo(command.argv, answers), call))
         const result: CommandResult = {
-          exitCode: Option.getOrElse(exitCode, () => timedOutCode),
-          timedOut: Option.isNone(exitCode),
+          ...end,
           output: kept.text,
           bytes: kept.bytes,
           durationMs: (yield* Clock.currentTimeMillis) - began

@@ -19,6 +19,7 @@ import {
   Scope
 } from "effect"
 import { runTask } from "../agent/runTask.ts"
+import type { AppConfig } from "../services/AppConfig.ts"
 import type { Budgets } from "../services/Budgets.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
@@ -37,7 +38,8 @@ import { resumeWithSpace } from "./resumeWithSpace.ts"
 const healthCheck = Duration.seconds(2)
 const questionCheck = Schedule.spaced("5 seconds")
 
-type Needs = Budgets | ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
+type Needs =
+  AppConfig | Budgets | ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
 
 export const layer = Layer.scoped(
   TaskRunner,

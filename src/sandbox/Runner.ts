@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import type { Command, SandboxLost } from "../services/Sandbox.ts"
 import { inDirectory, timedOutCode } from "./commandWords.ts"
-import { Answer, How, list, Request, u32 } from "./frames.ts"
+import { Answer, How, Limit, list, Request, u32 } from "./frames.ts"
 import type { RunnerConnection } from "./RunnerConnection.ts"
 
 export interface Runner {
@@ -17,12 +17,12 @@ export interface Runner {
 export const startBody = (
   flags: number,
   keep: number,
-  { argv, cwd, env, timeoutMs }: Pick<Command, "argv" | "cwd" | "env" | "timeoutMs">
+  { argv, cwd, env, silenceMs = 0, timeoutMs }: Pick<Command, "argv" | "cwd" | "env" | "silenceMs" | "timeoutMs">
 ): ReadonlyArray<Uint8Array> => {
   const words = cwd === undefined ? argv : inDirectory(cwd, argv)
   return [
     Uint8Array.of(flags),
-    u32(timeoutMs, keep, words.length),
+    u32(timeoutMs, silenceMs, keep, words.length),
     ...list([...words, ...Object.entries(env ?? {}).flat()])
   ]
 }
@@ -30,6 +30,7 @@ export const startBody = (
 export interface Ended {
   readonly exitCode: number
   readonly timedOut: boolean
+  readonly silent: boolean
   readonly durationMs: number
   readonly bytes: number
   readonly tail: Buffer
@@ -38,10 +39,11 @@ export interface Ended {
 /** The body of `Answer.ended`. */
 export const readEnded = (body: Buffer): Ended => {
   const value = body.readUInt8(1)
-  const timedOut = body.readUInt8(2) === 1
+  const limit = body.readUInt8(2)
   return {
-    exitCode: timedOut ? timedOutCode : body.readUInt8(0) === How.signalled ? 128 + value : value,
-    timedOut,
+    exitCode: limit !== Limit.none ? timedOutCode : body.readUInt8(0) === How.signalled ? 128 + value : value,
+    timedOut: limit === Limit.time,
+    silent: limit === Limit.silence,
     durationMs: body.readUInt32BE(3),
     bytes: Number(body.readBigUInt64BE(7)),
     tail: body.subarray(15)

@@ -32,6 +32,7 @@ export const refusedCommand = ({
 export const startFailure = (detail: string): CommandResult => ({
   exitCode: notStartedCode,
   timedOut: false,
+  silent: false,
   output: detail,
   bytes: Buffer.byteLength(detail),
   durationMs: 0

@@ -6,7 +6,7 @@
 
 /** To the runner. */
 export const Request = {
-  /** u8 flags | u32 time limit in ms, 0 for none | u32 bytes kept of each end | u32 argc | list(argv, names and values) */
+  /** u8 flags | u32 limits of time and of silence in ms, 0 for none | u32 bytes kept of each end | u32 argc | list(argv, names and values) */
   start: 1,
   /** Bytes of standard input; none for its end. */
   input: 2,
@@ -28,7 +28,7 @@ export const Answer = {
   output: 0x82,
   /** Some output of a part that is not kept. */
   preview: 0x83,
-  /** u8 how | u8 value | u8 timed out | u32 ms | u64 bytes of output | the last of them, or of standard error */
+  /** u8 how | u8 value | u8 `Limit` | u32 ms | u64 bytes of output | the last of them, or of standard error */
   ended: 0x84,
   /** u32 bytes of input that may be sent besides; `noMoreInput` when the program reads no more. */
   want: 0x85,
@@ -50,6 +50,9 @@ export const Start = {
 
 /** `how` of `Answer.ended`; `value` is an exit code, a signal, and again an exit code. */
 export const How = { exited: 0, signalled: 1, notStarted: 2 } as const
+
+/** The limit for which a command was killed. */
+export const Limit = { none: 0, time: 1, silence: 2 } as const
 
 export const noMoreInput = 0xffff_ffff
 

@@ -1,10 +1,11 @@
 /** What can be done in a sandbox that is a directory of this host. */
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Clock, Effect, Option, Ref, Stream } from "effect"
+import { Clock, Effect, Ref, Stream } from "effect"
 import { join, resolve } from "node:path"
 import type { Writable } from "node:stream"
 import { type Command, type CommandResult, PipeFailed, type SandboxHandle, SandboxLost } from "../services/Sandbox.ts"
-import { refusedCommand, startFailure, timedOutCode } from "./commandWords.ts"
+import { bounded } from "./bounded.ts"
+import { refusedCommand, startFailure } from "./commandWords.ts"
 import { readFile, writeFile } from "./hostFiles.ts"
 import { type HostProgram, start } from "./HostProcess.ts"
 import { KeptOutput } from "./KeptOutput.ts"
@@ -57,11 +58,15 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
       })
     )
 
-  const execute = Effect.fnUntraced(function* (command: Command, onChunk: (chunk: Uint8Array) => void) {
+  const execute = Effect.fnUntraced(function* (
+    command: Command,
+    heard: () => number,
+    onChunk: (chunk: Uint8Array) => void
+  ) {
     const running = yield* start(yield* program(command, true))
     running.stdout.on("data", onChunk)
     running.stdin.end(command.stdin)
-    return yield* Effect.timeoutOption(running.ended, command.timeoutMs)
+    return yield* bounded(command, heard, running.ended)
   }, Effect.scoped)
 
   const run: SandboxHandle["run"] = (command, onOutput) => {
@@ -73,13 +78,13 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
         function* (preview) {
           const kept = KeptOutput.halves(command.outputLimit)
           const began = yield* Clock.currentTimeMillis
-          const code = yield* execute(command, (chunk) => {
+          const heard = () => kept.bytes
+          const end = yield* execute(command, heard, (chunk) => {
             kept.push(chunk)
             preview(chunk)
           })
           const result: CommandResult = {
-            exitCode: Option.getOrElse(code, () => timedOutCode),
-            timedOut: Option.isNone(code),
+            ...end,
             output: kept.text,
             bytes: kept.bytes,
             durationMs: (yield* Clock.currentTimeMillis) - began

@@ -95,10 +95,10 @@ class RunningCommand {
 
   #onEnded(body: Buffer): void {
     this.#runner.connection.forget(this.id)
-    const { bytes, durationMs, exitCode, tail, timedOut } = readEnded(body)
+    const { bytes, durationMs, exitCode, silent, tail, timedOut } = readEnded(body)
     this.#kept.skip(bytes - this.#kept.bytes - tail.length)
     this.#kept.push(tail)
-    this.#end(Effect.succeed({ exitCode, timedOut, output: this.#kept.text, bytes, durationMs }))
+    this.#end(Effect.succeed({ exitCode, timedOut, silent, output: this.#kept.text, bytes, durationMs }))
   }
 
   #end(outcome: Effect.Effect<CommandResult, SandboxLost>): void {

@@ -29,6 +29,8 @@ export interface Settings {
     /** `DOCKER_HOST`; none means the engine's usual socket. */
     readonly dockerHost: Option.Option<string>
     readonly limits: SandboxLimits
+    /** Milliseconds without output after which a command is killed. */
+    readonly commandSilenceMs: number
     /** The network of a task that asks for none in particular. */
     readonly defaultNetwork: NetworkMode
   }

@@ -62,14 +62,18 @@ export interface Command {
   readonly stdin?: Uint8Array
   /** Milliseconds until the command and everything it started is killed. */
   readonly timeoutMs: number
+  /** Milliseconds without any output until the same; no limit when absent. */
+  readonly silenceMs?: number
   /** Bytes of output (standard output and error as they come) that are kept: half from the start, half from the end. */
   readonly outputLimit: number
 }
 
 export interface CommandResult {
-  /** 128 + n when killed by signal n, 124 when the time was up. */
+  /** 128 + n when killed by signal n, 124 when the time was up or the command too silent. */
   readonly exitCode: number
   readonly timedOut: boolean
+  /** It was killed because it had written nothing for `silenceMs`. */
+  readonly silent: boolean
   /** What was kept of the output; a line in its middle says how many bytes are missing. Not valid UTF-8 is replaced. */
   readonly output: string
   /** Bytes that the command wrote in all. */

@@ -18,6 +18,7 @@ import {
 const result = (part: Partial<CommandResult>): CommandResult => ({
   exitCode: 0,
   timedOut: false,
+  silent: false,
   output: "",
   bytes: 0,
   durationMs: 1,

@@ -85,6 +85,7 @@ describe("AppConfigEnv", () => {
         ERRAND_DATA_DIR: "/var/lib/errand",
         ERRAND_SECRET_KEY: "k".repeat(32),
         ERRAND_STRICT: "true",
+        ERRAND_COMMAND_SILENCE: "90s",
         ERRAND_DISK_FLOOR: "0",
         ERRAND_MAX_RUNNING: "8",
         ERRAND_MAX_RUNNING_PER_USER: "2",
@@ -123,6 +124,7 @@ describe("AppConfigEnv", () => {
           runtime: Option.some("runsc"),
           dockerHost: Option.some("unix:///run/user/1000/docker.sock"),
           limits: { memoryBytes: 2 * GiB, cpus: 1.5, pids: 100, diskBytes: 512 * MiB },
+          commandSilenceMs: 90_000,
           defaultNetwork: "open"
         },
         model: {

@@ -6,6 +6,8 @@ export class EngineProxy {
   address = ""
   /** Requests whose bytes contain this wait for `release`. */
   hold: string | undefined
+  /** While it is, nothing goes either way, as with an engine that hangs. */
+  hung = false
   readonly #held: Array<() => void> = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -24,14 +26,15 @@ export class EngineProxy {
           to.destroy()
         })
       }
-      engine.pipe(client)
-      client.on("data", (chunk: Buffer) => {
-        if (this.hold !== undefined && chunk.toString("latin1").includes(this.hold)) {
-          this.#held.push(() => engine.write(chunk))
-          return
-        }
-        engine.write(chunk)
-      })
+      const pass = (to: Socket, chunk: Buffer, holds: boolean) => {
+        if (holds) this.#held.push(() => to.write(chunk))
+        else to.write(chunk)
+      }
+      engine.on("data", (chunk: Buffer) => pass(client, chunk, this.hung))
+      client.on("data", (chunk: Buffer) =>
+        pass(engine, chunk, this.hung || (this.hold !== undefined && chunk.toString("latin1").includes(this.hold)))
+      )
+      engine.on("end", () => client.end())
       client.on("end", () => engine.end())
     })
   }
@@ -42,6 +45,7 @@ export class EngineProxy {
 
   release(): void {
     this.hold = undefined
+    this.hung = false
     for (const pass of this.#held.splice(0)) pass()
   }
 

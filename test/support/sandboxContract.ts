@@ -27,6 +27,7 @@ export const scripts = {
   count: "wc -c",
   flood: "yes 012345678 | head -c 1000000",
   pieces: "printf one; sleep 0.3; printf two",
+  chatty: "for n in 1 2 3 4 5; do printf .; sleep 0.2; done",
   forever: "echo started; sleep 600",
   invalid: String.raw`printf 'a\377b'`,
   slow: "sleep 0.5; echo done",
@@ -175,9 +176,25 @@ export const sandboxContract = <E>(name: string, layer: Layer.Layer<Sandbox, E>)
     test("ends when its time is up, with what it had to say until then", (handle) =>
       Effect.gen(function* () {
         const [ms, result] = yield* timed(handle.run(sh(scripts.forever, { timeoutMs: 300 })))
-        assert.deepInclude(result, { exitCode: 124, timedOut: true, output: "started\n" })
+        assert.deepInclude(result, { exitCode: 124, timedOut: true, silent: false, output: "started\n" })
         assert.isAtLeast(result.durationMs, 290)
         assert.isBelow(ms, 3_000)
+      }))
+
+    test("ends when it has been silent for too long, with what it had to say until then", (handle) =>
+      Effect.gen(function* () {
+        const [ms, result] = yield* timed(handle.run(sh(scripts.forever, { silenceMs: 300 })))
+        assert.deepInclude(result, { exitCode: 124, timedOut: false, silent: true, output: "started\n" })
+        assert.isAtLeast(result.durationMs, 290)
+        assert.isBelow(ms, 3_000)
+      }))
+
+    test("may take its time as long as it is heard, or while silence has no limit", (handle) =>
+      Effect.gen(function* () {
+        const heard = yield* handle.run(sh(scripts.chatty, { silenceMs: 400 }))
+        assert.deepInclude(heard, { exitCode: 0, silent: false, output: ".....", bytes: 5 })
+        assert.isAtLeast(heard.durationMs, 900)
+        assert.deepInclude(yield* handle.run(sh(scripts.slow)), { exitCode: 0, silent: false, output: "done\n" })
       }))
 
     test("ends when it is interrupted", (handle) =>

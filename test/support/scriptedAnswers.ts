@@ -13,6 +13,10 @@ const commands: ReadonlyArray<ScriptedCommand> = [
     when: scripts.pieces,
     then: ({ write }) => Effect.as(Effect.zipRight(write("one"), Effect.delay(write("two"), "300 millis")), 0)
   },
+  {
+    when: scripts.chatty,
+    then: ({ write }) => Effect.as(Effect.repeatN(Effect.delay(write("."), "200 millis"), 4), 0)
+  },
   { when: scripts.forever, then: ({ write }) => Effect.zipRight(write("started\n"), Effect.never) },
   { when: scripts.invalid, then: ({ write }) => Effect.as(write(Uint8Array.of(0x61, 0xff, 0x62)), 0) },
   { when: scripts.slow, then: { output: "done\n", after: "500 millis" } },

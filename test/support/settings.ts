@@ -12,6 +12,7 @@ export const settings: Settings = {
     image: "none",
     runtime: Option.none(),
     dockerHost: Option.none(),
+    commandSilenceMs: 600_000,
     limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1 },
     defaultNetwork: "none"
   },

@@ -6,11 +6,13 @@ commands, by_pid = {}, {}
 
 
 class Command:
-    def __init__(self, id, flags, time_limit, keep):
+    def __init__(self, id, flags, time_limit, silence_limit, keep):
         now = time.monotonic()
         self.id, self.flags, self.keep, self.began = id, flags, keep, now
         self.deadline = now + time_limit / 1000 if time_limit else None
-        self.timed_out, self.slain, self.status, self.ended, self.pid = False, False, None, None, 0
+        self.patience = silence_limit / 1000 if silence_limit else None
+        self.heard, self.limit = now, 0
+        self.slain, self.status, self.ended, self.pid = False, None, None, 0
         self.total, self.room, self.tail = 0, keep, bytearray()
         self.previewed = 0.0
         self.out, self.err, self.input_fd, self.input, self.wanted = None, None, None, bytearray(), 0
@@ -25,9 +27,9 @@ def items(body, at):
 
 
 def start(id, body):
-    flags, time_limit, keep, argc = struct.unpack_from(">BIII", body)
-    words = list(items(body, 13))
-    command = Command(id, flags, time_limit, keep)
+    flags, time_limit, silence_limit, keep, argc = struct.unpack_from(">BIIII", body)
+    words = list(items(body, 17))
+    command = Command(id, flags, time_limit, silence_limit, keep)
     try:
         spawn(command, words[:argc], words[argc:])
     except OSError as error:

@@ -25,12 +25,20 @@ def requests(incoming):
     del incoming[:at]
 
 
+def limits(command):
+    """When a command is killed, and for which limit. Nobody hears a command while its output is not read."""
+    found = [(command.deadline, 1)] if command.deadline else []
+    if command.patience and not stalled:
+        found.append((command.heard + command.patience, 2))
+    return found
+
+
 def wait(now):
     """Seconds until the next thing that is due; -1 for none."""
     due = [flush_at] if queue and not blocked else []
     for command in commands.values():
         if command.status is None:
-            due += [command.deadline] if command.deadline else []
+            due += [at for at, _ in limits(command)]
         elif not command.slain:
             due.append(command.ended + DRAIN)
     return max(0.0, min(due) - now) if due else -1
@@ -45,6 +53,7 @@ def stall():
     stalled = full
     for command in commands.values():
         if not full:
+            command.heard = time.monotonic()
             listen(command)
             continue
         for fd in (command.out, command.err):
@@ -72,8 +81,9 @@ def loop():
         reap()
         now = time.monotonic()
         for command in list(commands.values()):
-            if command.deadline and now >= command.deadline and command.status is None:
-                command.timed_out = True
+            exceeded = [limit for at, limit in limits(command) if now >= at]
+            if exceeded and command.status is None:
+                command.limit = exceeded[0]
                 slay(command)
             settle(command, now)
         if queue and not blocked and (flush_at <= time.monotonic() or queued >= READ_SIZE):

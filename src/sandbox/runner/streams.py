@@ -32,6 +32,7 @@ def take(command):
         command.out = None
         return False
     command.total += len(data)
+    command.heard = time.monotonic()
     if command.room > 0:
         frame(OUTPUT, command.id, data[: command.room], COALESCE)
     rest = data[command.room :]
@@ -41,9 +42,8 @@ def take(command):
             unwatch(command.out)
     elif rest:
         keep_tail(command, rest, command.keep)
-        now = time.monotonic()
-        if command.flags & PREVIEWS and now - command.previewed >= PREVIEW_EVERY:
-            command.previewed = now
+        if command.flags & PREVIEWS and command.heard - command.previewed >= PREVIEW_EVERY:
+            command.previewed = command.heard
             frame(PREVIEW, command.id, rest[-PREVIEW_SIZE:])
     return True
 
