@@ -31,6 +31,8 @@ const scenarios = [
 
 const silence = 2_000
 
+const timeOf = (logged: Json | undefined) => Date.parse(String(logged?.["at"]))
+
 describeWithEngine("watchdogs", () => {
   const scope = Effect.runSync(Scope.make())
   const proxy = new EngineProxy()
@@ -69,8 +71,6 @@ describeWithEngine("watchdogs", () => {
     expect(await errand.final(id)).toMatchObject({ status: "completed", error: null })
     return await errand.events(id)
   }
-
-  const timeOf = (logged: Json | undefined) => Date.parse(String(logged?.["at"]))
 
   /** Waits for an event, and gives it with when it happened. */
   const happened = async (id: string, isIt: (event: Json) => boolean, ms: number): Promise<Json> => {
