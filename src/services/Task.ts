@@ -4,7 +4,7 @@
  * Owns: the schemas of a task, of what a user asks for, and of what it has cost.
  * Does not own: how a task changes (`TaskChange.ts`), its conversation (`Message.ts`).
  */
-import { Schema } from "effect"
+import { DateTime, Option, Schema } from "effect"
 import { CommitId, ScheduleId, TaskId, UserId } from "./Ids.ts"
 import { RunReason, TaskPhase, TaskStatus } from "./TaskStatus.ts"
 
@@ -15,10 +15,8 @@ export const Timestamp = Schema.String.pipe(
 )
 export type Timestamp = typeof Timestamp.Type
 
-const isDay = (text: string): boolean => {
-  const moment = new Date(`${text}T00:00:00.000Z`)
-  return !Number.isNaN(moment.getTime()) && moment.toISOString().slice(0, 10) === text
-}
+const isDay = (text: string): boolean =>
+  Option.exists(DateTime.make(`${text}T00:00:00.000Z`), (moment) => DateTime.formatIsoDateUtc(moment) === text)
 
 /** A day in UTC from 1970 on, as `2026-01-31`: sorts as text. */
 export const Day = Schema.String.pipe(

@@ -1,11 +1,12 @@
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
+import * as Migrator from "@effect/sql/Migrator"
 import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { Effect, type Layer, Struct } from "effect"
 import { migrations } from "../../src/layers/migrations/all.ts"
 import * as Sqlite from "../../src/layers/Sqlite.ts"
-import { executeIn } from "../support/otherConnection.ts"
+import { connectTo, executeIn } from "../support/otherConnection.ts"
 
 const newFile = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
@@ -49,6 +50,33 @@ describe("migrations", () => {
       assert.deepStrictEqual(yield* query(file, "SELECT value FROM meta WHERE key = 'epoch'"), epoch)
       const applied = yield* query(file, "SELECT migration_id FROM effect_sql_migrations ORDER BY migration_id")
       assert.deepStrictEqual(values(applied), numbers)
+    })
+  )
+
+  it.scoped("add up by day what was counted before there were sums", () =>
+    Effect.gen(function* () {
+      const file = yield* newFile
+      const sql = yield* connectTo(file)
+      const older = Struct.pick(migrations, "0001_accounts", "0002_tasks", "0003_leases")
+      yield* Migrator.make({})({ loader: Migrator.fromRecord(older), table: "effect_sql_migrations" }).pipe(
+        Effect.provideService(SqlClient, sql)
+      )
+      for (const [response, day, cost] of [
+        ["one", "2026-01-01", 0.25],
+        ["two", "2026-01-01", 0.5],
+        ["three", "2026-01-02", 1]
+      ]) {
+        yield* sql`INSERT INTO usage VALUES
+          ('task', ${response}, 'owner', 'https://x/y', 'm', ${`${day}T10:00:00.000Z`}, ${day}, 1, 2, 3, 4, ${cost})`
+      }
+      const sums = yield* query(
+        file,
+        "SELECT day, responses, output_tokens AS output, cost_usd AS cost FROM daily_usage"
+      )
+      assert.deepStrictEqual(sums, [
+        { day: "2026-01-01", responses: 2, output: 4, cost: 0.75 },
+        { day: "2026-01-02", responses: 1, output: 2, cost: 1 }
+      ])
     })
   )
 

@@ -4,6 +4,7 @@ import { CommitId, MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
 import { defaultLimits, type Task, Timestamp } from "../../src/services/Task.ts"
 import { begin } from "../../src/services/TaskChange.ts"
 import {
+  budgetFreed,
   byRun,
   cancel,
   credentialNeeded,
@@ -92,6 +93,18 @@ describe("what people may do to a task", () => {
     expect(tags(update({ limits: { maxTurns: 99 } }), paused)).toEqual(Either.right(["Updated"]))
     expect(tags(update({ title: "Another" }), paused)).toEqual(Either.right(["Updated"]))
     expect(tags(update({ limits: { maxTurns: 101 } }), { status: "running" })).toEqual(Either.right(["Updated"]))
+  })
+
+  it("only the limit that paused a task resumes it", () => {
+    const paused = (limit: "task" | "day") =>
+      ({ status: "paused", pausedReason: "budget_reached", pausedBudget: { limit, neededUsd: 1 } }) as const
+    const raised = update({ limits: { maxCostUsd: task.limits.maxCostUsd + 1 } })
+    expect(tags(raised, paused("task"))).toEqual(Either.right(["Updated", "Queued"]))
+    expect(tags(raised, paused("day"))).toEqual(Either.right(["Updated"]))
+    expect(tags(update({ limits: { maxTurns: 1_000 } }), paused("task"))).toEqual(Either.right(["Updated"]))
+    expect(tags(budgetFreed, paused("day"))).toEqual(Either.right(["Queued"]))
+    expect(tags(budgetFreed, paused("task"))).toEqual(Either.right([]))
+    expect(tags(budgetFreed, { ...paused("day"), status: "cancelled" })).toEqual(Either.right([]))
   })
 
   it("a run that is not the current one may write nothing", () => {

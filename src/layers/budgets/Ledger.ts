@@ -55,13 +55,15 @@ export class Ledger {
     else this.#accounts.set(owner, accounts)
   }
 
-  reserve(request: BudgetRequest, day: Day): Verdict {
+  /** The day is only asked for where there is a budget: to write it costs more than all the rest. */
+  reserve(request: BudgetRequest, today: () => Day): Verdict {
     const { leastUsd, mostUsd, owner, repository, run } = request
     const stream = taskStream(request.taskId)
     const held = this.#reservations.get(stream)
     if (held !== undefined && held.run > run) return { _tag: "Superseded" }
     this.#reservations.delete(stream)
     const accounts = (this.#accounts.get(owner) ?? []).filter((account) => appliesTo(account, repository))
+    const day = accounts.length > 0 ? today() : ""
     let usd = mostUsd
     let tightest: Account | undefined
     for (const account of accounts) {

@@ -92,7 +92,7 @@ export const makeBudgets = Effect.fnUntraced(function* (store: BudgetStore) {
   /** Waits without holding anything, so that tasks can't wait for each other in a circle. */
   const reserve = (request: BudgetRequest) =>
     Effect.clockWith((clock) => {
-      const attempt = () => ledger.reserve(request, dayAt(clock.unsafeCurrentTimeMillis()))
+      const attempt = () => ledger.reserve(request, () => dayAt(clock.unsafeCurrentTimeMillis()))
       const first = attempt()
       if (first._tag !== "Busy") return answerTo(first, request)
       return Effect.async<number, BudgetReached | RunSuperseded>((resume) => {

@@ -1,7 +1,7 @@
 /** Periods of budgets in the calendar of UTC. Pure. */
 import { DateTime } from "effect"
 import type { BudgetPeriod } from "../../services/Budgets.ts"
-import { Day, Timestamp } from "../../services/Task.ts"
+import { type Day, Timestamp } from "../../services/Task.ts"
 
 /** Names the period that a day belongs to: a later one sorts after it. */
 export const periodOf = (period: BudgetPeriod, day: Day): string => {
@@ -33,4 +33,4 @@ export const resetsAt = (period: BudgetPeriod, day: Day): Timestamp | null => {
   return Timestamp.make(DateTime.formatIso(DateTime.add(start, period === "day" ? { days: 1 } : { months: 1 })))
 }
 
-export const dayAt = (milliseconds: number): Day => Day.make(new Date(milliseconds).toISOString().slice(0, 10))
+export const dayAt = (milliseconds: number): Day => DateTime.formatIsoDateUtc(DateTime.unsafeMake(milliseconds))
