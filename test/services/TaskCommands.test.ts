@@ -43,6 +43,9 @@ const task: Task = begin(
 const tags = <E>(decide: Decide<E>, changes: Partial<Task>) =>
   Either.map(decide({ ...task, ...changes }), (decided) => decided.map(({ _tag }) => _tag))
 
+const shortOf = (limit: "task" | "day") =>
+  ({ status: "paused", pausedReason: "budget_reached", pausedBudget: { limit, neededUsd: 1 } }) as const
+
 describe("what people may do to a task", () => {
   it("cancel ends what has not ended, and leaves the rest alone", () => {
     for (const status of ["queued", "running", "waiting", "paused"] as const) {
@@ -96,15 +99,13 @@ describe("what people may do to a task", () => {
   })
 
   it("only the limit that paused a task resumes it", () => {
-    const paused = (limit: "task" | "day") =>
-      ({ status: "paused", pausedReason: "budget_reached", pausedBudget: { limit, neededUsd: 1 } }) as const
     const raised = update({ limits: { maxCostUsd: task.limits.maxCostUsd + 1 } })
-    expect(tags(raised, paused("task"))).toEqual(Either.right(["Updated", "Queued"]))
-    expect(tags(raised, paused("day"))).toEqual(Either.right(["Updated"]))
-    expect(tags(update({ limits: { maxTurns: 1_000 } }), paused("task"))).toEqual(Either.right(["Updated"]))
-    expect(tags(budgetFreed, paused("day"))).toEqual(Either.right(["Queued"]))
-    expect(tags(budgetFreed, paused("task"))).toEqual(Either.right([]))
-    expect(tags(budgetFreed, { ...paused("day"), status: "cancelled" })).toEqual(Either.right([]))
+    expect(tags(raised, shortOf("task"))).toEqual(Either.right(["Updated", "Queued"]))
+    expect(tags(raised, shortOf("day"))).toEqual(Either.right(["Updated"]))
+    expect(tags(update({ limits: { maxTurns: 1_000 } }), shortOf("task"))).toEqual(Either.right(["Updated"]))
+    expect(tags(budgetFreed, shortOf("day"))).toEqual(Either.right(["Queued"]))
+    expect(tags(budgetFreed, shortOf("task"))).toEqual(Either.right([]))
+    expect(tags(budgetFreed, { ...shortOf("day"), status: "cancelled" })).toEqual(Either.right([]))
   })
 
   it("a run that is not the current one may write nothing", () => {
