@@ -29,45 +29,30 @@ const tools: Array<Anthropic.Tool> = [
   }
 ]
 
-interface Call {
-  readonly id: string
-  readonly name: string
-  json: string
-}
-
-interface Answer {
-  readonly text: string
-  readonly calls: ReadonlyArray<Call>
-}
-
-const ask = async (messages: Array<Anthropic.MessageParam>, received: Array<Written>): Promise<Answer> => {
-  const stream = await client.messages.create({
+const ask = async (messages: Array<Anthropic.MessageParam>, received: Array<Written>): Promise<Anthropic.Message> => {
+  let characters = 0
+  const stream = client.messages.stream({
     model: "claude-sonnet-5-5",
     max_tokens: 32_000,
     system: "You are a software engineer who works in a shell.",
-    stream: true,
     tools,
     messages
   })
-  let text = ""
-  const calls: Array<Call> = []
-  for await (const event of stream) {
-    if (event.type === "content_block_start" && event.content_block.type === "tool_use") {
-      calls.push({ id: event.content_block.id, name: event.content_block.name, json: "" })
-    }
-    if (event.type !== "content_block_delta") continue
-    if (event.delta.type === "text_delta") {
-      text += event.delta.text
-      received.push({ at: now(), characters: text.length })
-    }
-    const call = calls.at(-1)
-    if (event.delta.type === "input_json_delta" && call !== undefined) call.json += event.delta.partial_json
-  }
-  return { text, calls }
+  stream.on("text", (delta) => {
+    characters += delta.length
+    received.push({ at: now(), characters })
+  })
+  return await stream.finalMessage()
 }
 
-const perform = async (shell: ContainerShell, { json, name }: Call): Promise<string> => {
-  const input: { readonly command: string; readonly path: string; readonly content: string } = JSON.parse(json)
+interface Input {
+  readonly command: string
+  readonly path: string
+  readonly content: string
+}
+
+const perform = async (shell: ContainerShell, { input: given, name }: Anthropic.ToolUseBlock): Promise<string> => {
+  const input = given as Input
   if (name === "run_command") return await shell.run(input.command)
   await shell.run(`cat > '${input.path}' <<'end-of-file'\n${input.content}end-of-file`)
   return `Wrote ${Buffer.byteLength(input.content)} bytes to ${input.path}.`
@@ -82,15 +67,10 @@ const doTask = async (prompt: string): Promise<ReadonlyArray<Written>> => {
   const received: Array<Written> = []
   for (;;) {
     received.length = 0
-    const { calls, text } = await ask(messages, received)
+    const { content } = await ask(messages, received)
+    const calls = content.filter((block) => block.type === "tool_use")
     if (calls.length === 0) return received
-    messages.push({
-      role: "assistant",
-      content: [
-        { type: "text", text },
-        ...calls.map(({ id, json, name }) => ({ type: "tool_use" as const, id, name, input: JSON.parse(json) }))
-      ]
-    })
+    messages.push({ role: "assistant", content })
     const results: Array<Anthropic.ToolResultBlockParam> = []
     for (const call of calls) {
       results.push({ type: "tool_result", tool_use_id: call.id, content: await perform(shell, call) })
