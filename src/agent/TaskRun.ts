@@ -1,7 +1,7 @@
 /**
  * One run of one task, as the parts of the agent see it: what they may write, and who may interrupt a tool.
  */
-import { Clock, Duration, Effect, MutableRef, type Queue } from "effect"
+import { Clock, Duration, Effect, MutableRef } from "effect"
 import { Budgets } from "../services/Budgets.ts"
 import { EventBus, type News, taskStream } from "../services/EventBus.ts"
 import type { TaskId } from "../services/Ids.ts"
@@ -10,6 +10,12 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { byRun, RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
+
+/** Requests to interrupt the tool that runs, if one does; none is kept for a later tool. */
+export interface ToolInterrupts {
+  /** What a request calls while a tool can be interrupted. */
+  current: (() => void) | undefined
+}
 
 export interface TaskRun {
   readonly number: number
@@ -26,8 +32,7 @@ export interface TaskRun {
   readonly skipLap: Effect.Effect<void>
   /** False when no message of the user can be waiting: it spares a look into storage at every step. */
   readonly mayHavePending: MutableRef.MutableRef<boolean>
-  /** Requests to interrupt the running tool; none is kept from before the tool began. */
-  readonly interrupts: Queue.Dequeue<void>
+  readonly interrupts: ToolInterrupts
 }
 
 /** How long a write that found no space waits before it is tried again. */
@@ -40,7 +45,7 @@ const isPendingNews = (id: TaskId) => {
     news.events.some((stored) => stored.stream === stream && stored.event.type === "message.queued")
 }
 
-export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: Queue.Dequeue<void>) {
+export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolInterrupts) {
   const repo = yield* TaskRepo
   const bus = yield* EventBus
   const budgets = yield* Budgets

@@ -1,16 +1,9 @@
 /**
  * One turn of the model: shown while it is written, repeated while that can help, counted once.
  */
-import { Duration, Effect, Option, Random, Schedule, Stream } from "effect"
+import { Duration, Effect, Option, Random, Schedule } from "effect"
 import { Budgets } from "../services/Budgets.ts"
-import {
-  ClaudeClient,
-  type ClaudeError,
-  type Response,
-  type PartialResponse,
-  type TurnEvent,
-  type TurnRequest
-} from "../services/ClaudeClient.ts"
+import { ClaudeClient, type ClaudeError, type PartialResponse, type TurnRequest } from "../services/ClaudeClient.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { MessageId, TaskId } from "../services/Ids.ts"
 import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
@@ -28,17 +21,19 @@ const longestDelayMs = 60_000
 const longestRetryAfterMs = 10 * 60_000
 
 /** Each attempt has its own money: what a broken answer cost is gone. */
-export const askModel = Effect.fn("askModel")(function* (
+export const askModel = Effect.fnUntraced(function* (
   run: TaskRun,
   request: TurnRequest,
   size: RequestSize,
   messageId: MessageId
 ) {
   const { id } = yield* run.task
-  return yield* afford(run, request, size).pipe(
+  const attempt = afford(run, request, size).pipe(
     Effect.flatMap((affordable) => once(id, affordable, messageId)),
-    Effect.tapError((error) => countPartial(run, error)),
-    Effect.retry(retries(run)),
+    Effect.tapError((error) => countPartial(run, error))
+  )
+  return yield* attempt.pipe(
+    Effect.catchAll((error) => again(run, attempt, error)),
     Effect.catchTags({
       ClaudeRejected: ({ detail, status, type }) =>
         new TaskFailed({
@@ -67,28 +62,25 @@ const unavailable = ({ detail }: { readonly detail: string }) =>
 const once = Effect.fnUntraced(function* (task: TaskId, request: TurnRequest, messageId: MessageId) {
   const claude = yield* ClaudeClient
   const bus = yield* EventBus
+  const stream = taskStream(task)
   const shown = new Map<number, number>()
-  let response: Response | undefined
-  const see = (event: TurnEvent): Effect.Effect<void> => {
-    if (event._tag === "Finished") response = event.response
-    if (event._tag !== "TextDelta") return Effect.void
+  return yield* claude.turn(request, (event) => {
+    if (event._tag !== "TextDelta") return
     const offset = shown.get(event.block) ?? 0
     shown.set(event.block, offset + event.text.length)
-    return bus.preview({ stream: taskStream(task), item: `${messageId}:${event.block}`, offset, text: event.text })
-  }
-  yield* drain(claude.turn(request), see)
-  return response ?? (yield* Effect.dieMessage("a model turn ended without its answer"))
-}, Effect.scoped)
+    bus.preview({ stream, item: `${messageId}:${event.block}`, offset, text: event.text })
+  })
+})
 
-/** As `Stream.runForEach`, at less than two thirds of its cost: this runs at every step of every task. */
-const drain = <A, E>(stream: Stream.Stream<A, E>, see: (element: A) => Effect.Effect<void>) =>
-  Effect.flatMap(Stream.toPull(stream), (pull) =>
-    pull.pipe(
-      Effect.flatMap(Effect.forEach(see, { discard: true })),
-      Effect.forever,
-      Effect.catchAll(Option.match({ onNone: () => Effect.void, onSome: Effect.fail }))
-    )
-  )
+/** The schedule is made for those who need it: it costs as much as the rest of a step. */
+const again = <A, R>(run: TaskRun, attempt: Effect.Effect<A, Failure, R>, first: Failure) => {
+  let failed: Failure | undefined = first
+  return Effect.suspend(() => {
+    const error = failed
+    failed = undefined
+    return error === undefined ? attempt : Effect.fail(error)
+  }).pipe(Effect.retry(retries(run)))
+}
 
 /** What an attempt may fail with, beside what the model's API does. */
 type Failure = ClaudeError | TaskPaused | RunSuperseded

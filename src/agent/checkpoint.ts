@@ -15,8 +15,8 @@ import { collect, snapshot } from "./workspace.ts"
 export interface Workplace {
   readonly sandbox: SandboxHandle
   readonly key: StoreKey
-  /** True when a tool may have changed the work tree since it was last saved. */
-  readonly touched: Ref.Ref<boolean>
+  /** Whether the work tree may differ from what was last saved. */
+  readonly tree: Ref.Ref<"saved" | "untold" | "touched">
   /** The last checkpoint of this run; each run keeps its checkpoints under a ref of its own. */
   readonly last: Ref.Ref<CommitId | null>
 }
@@ -39,10 +39,24 @@ export const save = Effect.fnUntraced(function* (
   news: ReadonlyArray<TaskChange>,
   results: ReadonlyArray<TaskChange>
 ) {
-  if (!(yield* Ref.getAndSet(place.touched, false))) return yield* record(run, [...news, ...results])
+  if (!(yield* mayHaveChanged(place))) return yield* record(run, [...news, ...results])
   yield* record(run, news)
   const checkpoint = yield* take(run, place)
   yield* record(run, [...results, ...Option.toArray(checkpoint)])
+})
+
+/** Looks at the tree itself if the sandbox alone said that nothing had changed: before the work counts as done. */
+export const saveForSure = Effect.fnUntraced(function* (run: TaskRun, place: Workplace) {
+  if ((yield* Ref.get(place.tree)) === "saved") return
+  yield* Ref.set(place.tree, "saved")
+  yield* record(run, Option.toArray(yield* take(run, place)))
+})
+
+const mayHaveChanged = Effect.fnUntraced(function* ({ sandbox, tree }: Workplace) {
+  if ((yield* Ref.get(tree)) !== "touched") return false
+  const changed = yield* sandbox.treeChanged
+  yield* Ref.set(tree, changed ? "saved" : "untold")
+  return changed
 })
 
 const record = (run: TaskRun, changes: ReadonlyArray<TaskChange>) =>
@@ -60,8 +74,9 @@ const take = Effect.fnUntraced(
     if (Option.isNone(taken)) return Option.none<TaskChange>()
     const { additions, commit, deletions, files } = taken.value
     const kept = yield* Ref.get(last)
+    const work = yield* collect(sandbox, commit, parent)
     yield* store
-      .receive(key, { name: `${task.id}/${run.number}`, commit, expected: kept }, collect(sandbox, commit, parent))
+      .receive(key, { name: `${task.id}/${run.number}`, commit, expected: kept }, work)
       .pipe(Effect.retry({ while: ({ _tag }) => _tag === "StorageFull", schedule: waitForSpace }))
     yield* Ref.set(last, commit)
     return Option.some<TaskChange>(TaskChange.CheckpointSaved({ commit, files, additions, deletions }))

@@ -91,7 +91,7 @@ const answerCalls = Effect.fnUntraced(function* (run: TaskRun, place: Workplace,
 })
 
 const runNow = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, call: ToolUseBlock) {
-  yield* Ref.set(place.touched, true)
+  yield* Ref.set(place.tree, "touched")
   const {
     ends,
     results: [result]

@@ -1,7 +1,7 @@
 /**
  * One run of a task, from lease to end.
  */
-import { Duration, Effect, Exit, Option, type Queue, Ref } from "effect"
+import { Duration, Effect, Exit, Option, Ref } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
@@ -25,7 +25,7 @@ import { work } from "./work.ts"
  * final, paused, waiting for a person without a sandbox, or queued again.
  */
 export const runTask = Effect.fn("runTask")(
-  function* (lease: Lease, interrupts: Queue.Dequeue<void>) {
+  function* (lease: Lease, interrupts: TaskRun.ToolInterrupts) {
     const run = yield* TaskRun.make(lease, interrupts)
     yield* Effect.scoped(story(run)).pipe(
       Effect.catchTags({
@@ -91,7 +91,7 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const place: Workplace = {
     sandbox,
     key,
-    touched: yield* Ref.make(false),
+    tree: yield* Ref.make<"saved" | "untold" | "touched">("saved"),
     last: yield* Ref.make<CommitId | null>(null)
   }
   return place

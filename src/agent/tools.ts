@@ -54,7 +54,7 @@ export const forModel = (output: string): string => {
 
 /** How a command is looked after while it runs. */
 export interface Watching {
-  readonly onOutput: (chunk: Uint8Array) => Effect.Effect<void>
+  readonly onOutput: (chunk: Uint8Array) => void
   /** Milliseconds without output after which a command is killed. */
   readonly silenceMs: number
 }

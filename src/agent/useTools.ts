@@ -1,7 +1,7 @@
 /**
  * Running the tool calls of one answer: calls that only read run side by side, all others one after the other.
  */
-import { Duration, Effect, Queue } from "effect"
+import { Duration, Effect, Exit, Fiber } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
@@ -53,9 +53,10 @@ export const useTools = Effect.fnUntraced(function* (
   let used: ToolsUsed = { results: [], ends: [] }
   for (const group of groups) {
     if (used.ends.length > 0) yield* run.record([...used.ends, ...started(group)])
-    const finished = yield* Effect.forEach(group, (call) => timed(run, sandbox, call, broken), {
-      concurrency: sideBySide
-    })
+    const finished =
+      group.length === 1
+        ? [yield* timed(run, sandbox, group[0], broken)]
+        : yield* Effect.forEach(group, (call) => timed(run, sandbox, call, broken), { concurrency: sideBySide })
     used = {
       results: [...used.results, ...finished.map(({ result }) => result)],
       ends: finished.map(({ change }) => change)
@@ -90,15 +91,22 @@ const timed = Effect.fnUntraced(function* (
   }
 })
 
-/** A request to interrupt that came before the tool began is not meant for it; waiting for a person is not interrupted. */
-const interruptible = <E, R>(run: TaskRun, tool: Effect.Effect<ToolOutcome, E, R>) =>
-  Queue.takeAll(run.interrupts).pipe(
-    Effect.zipRight(
-      Effect.raceFirst(
-        tool,
-        Effect.as(Queue.take(run.interrupts), failure("[interrupted: the user has sent a message]"))
-      )
-    )
+const interrupted = failure("[interrupted: the user has sent a message]")
+
+/** In a fiber of its own, which a request of the user interrupts; waiting for a person is not interrupted. */
+const interruptible = <E, R>(run: TaskRun, tool: Effect.Effect<ToolOutcome, E, R>): Effect.Effect<ToolOutcome, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.tap(Effect.interruptible(tool).pipe(Effect.fork), (fiber) =>
+      Effect.sync(() => {
+        run.interrupts.current = () => fiber.unsafeInterruptAsFork(fiber.id())
+      })
+    ),
+    (fiber) =>
+      Effect.flatMap(Fiber.await(fiber), (exit) => (Exit.isInterrupted(exit) ? Effect.succeed(interrupted) : exit)),
+    (fiber) => {
+      run.interrupts.current = undefined
+      return Fiber.interrupt(fiber)
+    }
   )
 
 const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandle, call: ToolUseBlock) {
@@ -112,13 +120,12 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
   const { id } = yield* run.task
   const decoder = new TextDecoder()
   let offset = 0
-  const onOutput = (chunk: Uint8Array) =>
-    Effect.suspend(() => {
-      const text = decoder.decode(chunk, { stream: true })
-      const preview = bus.preview({ stream: taskStream(id), item: call.id, offset, text })
-      offset += text.length
-      return text === "" ? Effect.void : preview
-    })
+  const onOutput = (chunk: Uint8Array) => {
+    const text = decoder.decode(chunk, { stream: true })
+    if (text === "") return
+    bus.preview({ stream: taskStream(id), item: call.id, offset, text })
+    offset += text.length
+  }
   const tool = runTool(sandbox, call.name, call.input, { onOutput, silenceMs })
   return yield* interruptible(run, tool)
 })

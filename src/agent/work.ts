@@ -13,7 +13,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { askModel, counted } from "./askModel.ts"
-import { save, type Workplace } from "./checkpoint.ts"
+import { save, saveForSure, type Workplace } from "./checkpoint.ts"
 import { saysSomething, text, textOf, toRequest } from "./conversation.ts"
 import * as Limits from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
@@ -46,7 +46,10 @@ export const work = Effect.fn("work")(function* (run: TaskRun, place: Workplace,
   let progress = from
   while (true) {
     const news = yield* takePending(run, progress)
-    if (progress.ended && progress.outbox.length === 0 && news.length === 0) return progress.messages
+    if (progress.ended && progress.outbox.length === 0 && news.length === 0) {
+      yield* saveForSure(run, place)
+      return progress.messages
+    }
     progress = yield* turn(run, place, progress, news)
     if (progress.knownTokens > Limits.compactionThreshold) progress = yield* sumUp(run, place, progress)
   }
@@ -79,11 +82,11 @@ const turn = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progre
   const request = yield* plan(run, messages).pipe(Effect.tapError(() => save(run, place, progress.unsaved, said)))
   const messageId = yield* ids.message
   const saving = yield* Effect.fork(save(run, place, progress.unsaved, said))
-  const response = yield* Effect.raceFirst(
-    askModel(run, request, Limits.sizeOf(request, progress.knownTokens, content), messageId),
-    Effect.zipRight(Fiber.join(saving), Effect.never)
-  ).pipe(Effect.tapError(() => Fiber.await(saving)))
-  yield* Fiber.join(saving)
+  const response = yield* askModel(run, request, Limits.sizeOf(request, progress.knownTokens, content), messageId).pipe(
+    Effect.tapError(() => Fiber.await(saving))
+  )
+  const spent = Effect.flatMap(counted(run, { ...response, responseId: response.id }), (change) => run.record([change]))
+  yield* Fiber.join(saving).pipe(Effect.tapError(() => Effect.ignore(spent)))
   return yield* act(run, place, { ...progress, messages, outbox: [], unsaved: [] }, response, messageId)
 })
 
@@ -129,7 +132,7 @@ const act = Effect.fnUntraced(function* (
   }
   switch (verdict._tag) {
     case "Tools": {
-      if (verdict.calls.some(({ name }) => !isReadOnly(name))) yield* Ref.set(place.touched, true)
+      if (verdict.calls.some(({ name }) => !isReadOnly(name))) yield* Ref.set(place.tree, "touched")
       // The tools need not wait for the disk: what they do counts only when it is stored, after this.
       const recording = yield* Effect.fork(run.record(changes))
       const { ends, results } = yield* useTools(run, place.sandbox, groups, verdict.broken)

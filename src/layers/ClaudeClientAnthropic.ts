@@ -5,9 +5,16 @@
  * and files that the SDK would look into by itself.
  */
 import Anthropic from "@anthropic-ai/sdk"
-import { Effect, Layer, Option, Redacted, Stream } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { AppConfig, type Settings } from "../services/AppConfig.ts"
-import { ClaudeClient, ClaudeRejected, type TurnRequest } from "../services/ClaudeClient.ts"
+import {
+  ClaudeClient,
+  type ClaudeError,
+  ClaudeRejected,
+  type Response as Answer,
+  type TurnEvent,
+  type TurnRequest
+} from "../services/ClaudeClient.ts"
 import { requestBody } from "./anthropic/requestBody.ts"
 import { TurnReader } from "./anthropic/TurnReader.ts"
 
@@ -15,11 +22,11 @@ export const layer: Layer.Layer<ClaudeClient, never, AppConfig> = Layer.effect(
   ClaudeClient,
   Effect.map(AppConfig, ({ model }) =>
     Option.match(model.apiKey, {
-      onNone: () => ClaudeClient.of({ turn: () => Stream.fail(withoutKey), configured: Effect.succeed(false) }),
+      onNone: () => ClaudeClient.of({ turn: () => withoutKey, configured: Effect.succeed(false) }),
       onSome: (key) => {
         const client = connect(key, model.baseUrl)
         return ClaudeClient.of({
-          turn: (request) => turn(client, request, model.silenceMs),
+          turn: (request, hear) => turn(client, request, model.silenceMs, hear),
           configured: Effect.succeed(true)
         })
       }
@@ -47,16 +54,11 @@ const connect = (key: Redacted.Redacted, baseUrl: Settings["model"]["baseUrl"]):
   })
 }
 
-const turn = (client: Anthropic, request: TurnRequest, silenceMs: number) =>
-  Stream.fromPull(
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => new TurnReader((signal) => send(client, request, signal, silenceMs), silenceMs)),
-        (reader) => Effect.sync(() => reader.close())
-      ),
-      (reader) => reader.next
-    )
-  ).pipe(Stream.withSpan("ClaudeClient.turn", { attributes: { model: request.model } }))
+const turn = (client: Anthropic, request: TurnRequest, silenceMs: number, hear: (event: TurnEvent) => void) =>
+  Effect.async<Answer, ClaudeError>((resume) => {
+    const reader = new TurnReader((signal) => send(client, request, signal, silenceMs), silenceMs, hear, resume)
+    return Effect.sync(() => reader.close())
+  })
 
 const send = (client: Anthropic, request: TurnRequest, signal: AbortSignal, timeout: number): Promise<Response> =>
   client.messages.create(requestBody(request), { signal, timeout }).asResponse()

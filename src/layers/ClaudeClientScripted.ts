@@ -10,11 +10,11 @@ import {
   ClaudeClient,
   type ClaudeError,
   ClaudeRejected,
-  type TurnEvent,
+  type Response,
   type TurnRequest
 } from "../services/ClaudeClient.ts"
 import { brokenOff, fromRefusal, noAnswer } from "./anthropic/failure.ts"
-import { IncomingAnswer, type WireEvent } from "./anthropic/IncomingAnswer.ts"
+import { type AnswerEvent, IncomingAnswer, type WireEvent } from "./anthropic/IncomingAnswer.ts"
 import { decodeNamed, JsonFileInvalid, readJsonFile } from "./jsonFile.ts"
 import { FaultCounter } from "./scripted/FaultCounter.ts"
 import { playScript } from "./scripted/playScript.ts"
@@ -57,7 +57,7 @@ const clientOf = (script: Script, silenceMs: number): typeof ClaudeClient.Servic
   const faults = new FaultCounter()
   return ClaudeClient.of({
     configured: Effect.succeed(true),
-    turn: (request) =>
+    turn: (request, hear) =>
       Stream.unwrap(
         Effect.gen(function* () {
           const play = playScript(script, request.messages)
@@ -72,7 +72,16 @@ const clientOf = (script: Script, silenceMs: number): typeof ClaudeClient.Servic
           const fault = faults.next(request.messages, answer.faults)
           return Stream.concat(wait(answer.delayMs), speak(answer, fault, silenceMs))
         })
-      ).pipe(Stream.withSpan("ClaudeClient.turn", { attributes: { model: request.model } }))
+      ).pipe(
+        Stream.runFoldWhile(Option.none<Response>(), Option.isNone, (_, event: AnswerEvent) => {
+          if (event._tag === "Finished") return Option.some(event.response)
+          hear(event)
+          return Option.none()
+        }),
+        Effect.flatMap(
+          Option.match({ onNone: () => Effect.dieMessage("a scripted answer has no end"), onSome: Effect.succeed })
+        )
+      )
   })
 }
 
@@ -89,7 +98,7 @@ const speak = (
   answer: ScriptedAnswer,
   fault: Fault | undefined,
   silenceMs: number
-): Stream.Stream<TurnEvent, ClaudeError> => {
+): Stream.Stream<AnswerEvent, ClaudeError> => {
   const silence = wait(silenceMs)
   const seconds = `nothing came for ${silenceMs / 1000} s`
   switch (fault?.fault) {
@@ -121,7 +130,7 @@ const brokenAfter = (
   reason: Parameters<typeof brokenOff>[0],
   why: string,
   before: Stream.Stream<never> = Stream.empty
-): Stream.Stream<TurnEvent, ClaudeError> =>
+): Stream.Stream<AnswerEvent, ClaudeError> =>
   Stream.suspend(() => {
     const incoming = new IncomingAnswer()
     const broken = Stream.suspend(() => Stream.fail(brokenOff(reason, incoming.partial, why)))
@@ -141,7 +150,7 @@ const typed = (
   answer: ScriptedAnswer,
   eventsIn: (pieceLength: number) => ReadonlyArray<WireEvent>,
   incoming: IncomingAnswer
-): Stream.Stream<TurnEvent> => {
+): Stream.Stream<AnswerEvent> => {
   const speed = answer.charactersPerSecond
   const heard = (event: WireEvent) => incoming.accept(event) ?? []
   if (speed === undefined) return Stream.fromIterable(eventsIn(Infinity).flatMap(heard))

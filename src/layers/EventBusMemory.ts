@@ -38,7 +38,7 @@ const make = Effect.gen(function* () {
     head: (stream) => Effect.map(eventsOf(stream), Chunk.size),
     epoch: Effect.succeed(epoch),
     follow: followWith({ listen: listeners.listen, read }),
-    preview: (preview) => Effect.sync(() => listeners.tell({ _tag: "Preview", preview })),
+    preview: (preview) => listeners.tell({ _tag: "Preview", preview }),
     listen: listeners.listen,
     remove: (stream) => transaction.run(streams.update(HashMap.remove(stream)))
   })

@@ -93,7 +93,7 @@ const make = Effect.gen(function* () {
     head,
     epoch: Effect.succeed(epoch),
     follow: followWith({ listen: listeners.listen, read }),
-    preview: (preview) => Effect.sync(() => listeners.tell({ _tag: "Preview", preview })),
+    preview: (preview) => listeners.tell({ _tag: "Preview", preview }),
     listen: listeners.listen,
     remove
   })

@@ -11,6 +11,7 @@ import { DataDir } from "./DataDirLock.ts"
 import { makeDifferences } from "./git/differences.ts"
 import { environment } from "./git/environment.ts"
 import { makeFetch } from "./git/fetch.ts"
+import { makeForkingShell } from "./git/forkingShell.ts"
 import { defaultLimits, type Limits } from "./git/limits.ts"
 import { makeObjects } from "./git/objects.ts"
 import { type Git, makeGit } from "./git/process.ts"
@@ -49,7 +50,8 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const config = yield* AppConfig
   const { path: dataDir } = yield* DataDir
   const limits = { ...defaultLimits, ...own }
-  const git = makeGit(yield* Effect.orDie(environment))
+  const clean = yield* Effect.orDie(environment)
+  const git = makeGit(clean, yield* makeForkingShell(clean))
   yield* checkVersion(git)
   const repositories = yield* makeRepositories(git, join(dataDir, "repositories"), limits)
   const connect = makeConnect({

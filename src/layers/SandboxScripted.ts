@@ -14,7 +14,6 @@ import { bounded } from "../sandbox/bounded.ts"
 import { refusedCommand } from "../sandbox/commandWords.ts"
 import { KeptOutput } from "../sandbox/KeptOutput.ts"
 import { MemoryFiles } from "../sandbox/MemoryFiles.ts"
-import { withPreviews } from "../sandbox/previews.ts"
 import {
   type Command,
   type CommandResult,
@@ -114,28 +113,25 @@ const handleOf = (options: Options, closed: Ref.Ref<boolean>): SandboxHandle => 
   const run: SandboxHandle["run"] = (command, onOutput) => {
     const refused = refusedCommand(command)
     if (refused !== undefined) return Effect.succeed(refused)
-    return withPreviews(
-      onOutput,
-      Effect.fnUntraced(function* (preview) {
-        yield* whileOpen
-        const began = yield* Clock.currentTimeMillis
-        const kept = KeptOutput.halves(command.outputLimit)
-        const write = (bytes: Uint8Array) => {
-          kept.push(bytes)
-          preview(bytes)
-        }
-        const call = callOf(command, command.stdin ?? new Uint8Array(0), write, (text) => write(asBytes(text)))
-        const heard = () => kept.bytes
-        const end = yield* bounded(command, heard, perform(answerTo(command.argv, answers), call))
-        const result: CommandResult = {
-          ...end,
-          output: kept.text,
-          bytes: kept.bytes,
-          durationMs: (yield* Clock.currentTimeMillis) - began
-        }
-        return result
-      })
-    )
+    return Effect.gen(function* () {
+      yield* whileOpen
+      const began = yield* Clock.currentTimeMillis
+      const kept = KeptOutput.halves(command.outputLimit)
+      const write = (bytes: Uint8Array) => {
+        kept.push(bytes)
+        onOutput?.(bytes)
+      }
+      const call = callOf(command, command.stdin ?? new Uint8Array(0), write, (text) => write(asBytes(text)))
+      const heard = () => kept.bytes
+      const end = yield* bounded(command, heard, perform(answerTo(command.argv, answers), call))
+      const result: CommandResult = {
+        ...end,
+        output: kept.text,
+        bytes: kept.bytes,
+        durationMs: (yield* Clock.currentTimeMillis) - began
+      }
+      return result
+    })
   }
 
   const pipe: SandboxHandle["pipe"] = <E>(argv: Command["argv"], input: Stream.Stream<Uint8Array, E>) =>
@@ -165,7 +161,8 @@ const handleOf = (options: Options, closed: Ref.Ref<boolean>): SandboxHandle => 
     run,
     pipe,
     readFile: (path, range) => Effect.zipRight(whileOpen, files.read(path, range)),
-    writeFile: (path, bytes) => Effect.zipRight(whileOpen, files.write(path, bytes))
+    writeFile: (path, bytes) => Effect.zipRight(whileOpen, files.write(path, bytes)),
+    treeChanged: Effect.succeed(true)
   }
 }
 

@@ -13,12 +13,12 @@ import {
   HashMap,
   Layer,
   Option,
-  Queue,
   Ref,
   Schedule,
   Scope
 } from "effect"
 import { runTask } from "../agent/runTask.ts"
+import type { ToolInterrupts } from "../agent/TaskRun.ts"
 import type { AppConfig } from "../services/AppConfig.ts"
 import type { Budgets } from "../services/Budgets.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
@@ -49,13 +49,13 @@ export const layer = Layer.scoped(
     const disk = yield* DiskSpace
     const context = yield* Effect.context<Needs>()
     const runs = yield* FiberMap.make<TaskId, void, never>()
-    const interrupts = yield* Ref.make(HashMap.empty<TaskId, Queue.Queue<void>>())
+    const interrupts = yield* Ref.make(HashMap.empty<TaskId, ToolInterrupts>())
 
     /** The slot belongs to the lease's scope, which closes when the run has ended. */
     const start = (lease: Lease, slot: Scope.CloseableScope) =>
       Effect.gen(function* () {
         const { id } = lease.task
-        const toolInterrupts = yield* Queue.sliding<void>(1)
+        const toolInterrupts: ToolInterrupts = { current: undefined }
         yield* Ref.update(interrupts, HashMap.set(id, toolInterrupts))
         yield* runTask(lease, toolInterrupts).pipe(
           Effect.provide(context),
@@ -98,7 +98,7 @@ export const layer = Layer.scoped(
         Effect.flatMap(Ref.get(interrupts), (all) =>
           Option.match(HashMap.get(all, id), {
             onNone: () => Effect.void,
-            onSome: (queue) => Effect.asVoid(Queue.offer(queue, undefined))
+            onSome: (tools) => Effect.sync(() => tools.current?.())
           })
         ),
       running: Effect.sync(() => Array.from(runs, ([id]) => id)),

@@ -44,9 +44,9 @@ export const readEnded = (body: Buffer): Ended => {
     exitCode: limit !== Limit.none ? timedOutCode : body.readUInt8(0) === How.signalled ? 128 + value : value,
     timedOut: limit === Limit.time,
     silent: limit === Limit.silence,
-    durationMs: body.readUInt32BE(3),
-    bytes: Number(body.readBigUInt64BE(7)),
-    tail: body.subarray(15)
+    durationMs: body.readUInt32BE(4),
+    bytes: Number(body.readBigUInt64BE(8)),
+    tail: body.subarray(16)
   }
 }
 

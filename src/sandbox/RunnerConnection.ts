@@ -5,7 +5,7 @@
  */
 import type { Duplex } from "node:stream"
 import { Demultiplexer } from "./Demultiplexer.ts"
-import { encode, FrameReader, Request } from "./frames.ts"
+import { encode, FrameReader, Request, saysChanged } from "./frames.ts"
 import { KeptOutput } from "./KeptOutput.ts"
 
 /** Who waits for the answers to a request. */
@@ -26,10 +26,15 @@ export class RunnerConnection {
   #lost: string | undefined
   /** Pieces that have come so far: it stands still when nothing comes. */
   received = 0
+  /** Something in the work tree may have changed since this was set to false. */
+  treeChanged = true
 
   constructor(stream: Duplex) {
     this.#stream = stream
-    const frames = new FrameReader((type, id, body) => this.#listeners.get(id)?.onAnswer(type, body))
+    const frames = new FrameReader((type, id, body) => {
+      if (saysChanged(type, body)) this.treeChanged = true
+      this.#listeners.get(id)?.onAnswer(type, body)
+    })
     const channels = new Demultiplexer((channel, bytes) => {
       if (channel === 2) this.#complaint.push(bytes)
       else if (!frames.push(bytes)) this.lose("its runner sent nonsense")

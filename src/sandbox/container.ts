@@ -15,6 +15,7 @@ import { RunnerConnection } from "./RunnerConnection.ts"
 import { pipe } from "./runnerPipe.ts"
 import { run } from "./runnerRun.ts"
 import { runnerText } from "./runnerText.ts"
+import { makeTreeChanged } from "./treeChanged.ts"
 
 const createTime = "20 seconds"
 /** An interrupted opening waits so long to learn whether there is a container. */
@@ -52,7 +53,8 @@ export const open = Effect.fnUntraced(
       run: run(runner),
       pipe: pipe(runner),
       readFile: readFile(runner),
-      writeFile: writeFile(runner)
+      writeFile: writeFile(runner),
+      treeChanged: makeTreeChanged(connection)
     }
     return handle
   },

@@ -18,7 +18,9 @@ export const Request = {
   read: 5,
   /** list(path, content) */
   write: 6,
-  ping: 7
+  ping: 7,
+  /** Path of the tree: from now on `Answer.ended` says whether anything in it may have changed. */
+  watch: 8
 } as const
 
 /** From the runner. */
@@ -28,12 +30,16 @@ export const Answer = {
   output: 0x82,
   /** Some output of a part that is not kept. */
   preview: 0x83,
-  /** u8 how | u8 value | u8 `Limit` | u32 ms | u64 bytes of output | the last of them, or of standard error */
+  /**
+   * u8 how | u8 value | u8 `Limit` | u8 the tree may have changed since the last of these | u32 ms | u64 bytes of output |
+   * the last of them, or of standard error
+   */
   ended: 0x84,
   /** u32 bytes of input that may be sent besides; `noMoreInput` when the program reads no more. */
   want: 0x85,
   /** u64 size of the file | bytes */
   content: 0x86,
+  /** A file was written. */
   done: 0x87,
   /** Name of an errno. */
   refused: 0x88,
@@ -53,6 +59,10 @@ export const How = { exited: 0, signalled: 1, notStarted: 2 } as const
 
 /** The limit for which a command was killed. */
 export const Limit = { none: 0, time: 1, silence: 2 } as const
+
+/** Whether an answer says that the work tree may have changed. */
+export const saysChanged = (type: number, body: Buffer): boolean =>
+  type === Answer.done || (type === Answer.ended && body.readUInt8(3) !== 0)
 
 export const noMoreInput = 0xffff_ffff
 

@@ -9,7 +9,6 @@ import { refusedCommand, startFailure } from "./commandWords.ts"
 import { readFile, writeFile } from "./hostFiles.ts"
 import { type HostProgram, start } from "./HostProcess.ts"
 import { KeptOutput } from "./KeptOutput.ts"
-import { withPreviews } from "./previews.ts"
 
 /** Bytes of standard error that a failed pipe reports. */
 const complaintBytes = 4_096
@@ -72,28 +71,24 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
   const run: SandboxHandle["run"] = (command, onOutput) => {
     const refused = refusedCommand(command)
     if (refused !== undefined) return Effect.succeed(refused)
-    return withPreviews(
-      onOutput,
-      Effect.fnUntraced(
-        function* (preview) {
-          const kept = KeptOutput.halves(command.outputLimit)
-          const began = yield* Clock.currentTimeMillis
-          const heard = () => kept.bytes
-          const end = yield* execute(command, heard, (chunk) => {
-            kept.push(chunk)
-            preview(chunk)
-          })
-          const result: CommandResult = {
-            ...end,
-            output: kept.text,
-            bytes: kept.bytes,
-            durationMs: (yield* Clock.currentTimeMillis) - began
-          }
-          return result
-        },
-        Effect.catchTag("NotStarted", (error) =>
-          error.code === "E2BIG" ? Effect.succeed(startFailure("the arguments are too long")) : lost(error)
-        )
+    return Effect.gen(function* () {
+      const kept = KeptOutput.halves(command.outputLimit)
+      const began = yield* Clock.currentTimeMillis
+      const heard = () => kept.bytes
+      const end = yield* execute(command, heard, (chunk) => {
+        kept.push(chunk)
+        onOutput?.(chunk)
+      })
+      const result: CommandResult = {
+        ...end,
+        output: kept.text,
+        bytes: kept.bytes,
+        durationMs: (yield* Clock.currentTimeMillis) - began
+      }
+      return result
+    }).pipe(
+      Effect.catchTag("NotStarted", (error) =>
+        error.code === "E2BIG" ? Effect.succeed(startFailure("the arguments are too long")) : lost(error)
       )
     )
   }
@@ -120,7 +115,8 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
     run,
     pipe,
     readFile: (path, range) => readFile(root, path, range),
-    writeFile: (path, bytes) => writeFile(root, path, bytes)
+    writeFile: (path, bytes) => writeFile(root, path, bytes),
+    treeChanged: Effect.succeed(true)
   }
   return handle
 })

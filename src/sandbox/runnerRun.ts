@@ -7,90 +7,51 @@ import { InputWindow } from "./InputWindow.ts"
 import { KeptOutput } from "./KeptOutput.ts"
 import { kill, readEnded, type Runner, startBody } from "./Runner.ts"
 
-/** Pieces of output that wait for a slow viewer; older ones are left out. */
-const waitingPieces = 16
+type OnOutput = (chunk: Uint8Array) => void
 
 class RunningCommand {
   readonly id: number
   readonly #runner: Runner
   readonly #kept: KeptOutput
   readonly #input: InputWindow
-  readonly #shown: boolean
-  #unseen: Array<Uint8Array> = []
+  readonly #onOutput: OnOutput | undefined
   #outcome: Effect.Effect<CommandResult, SandboxLost> | undefined
-  /** Told once, when there is news. */
-  #onNews: (() => void) | undefined
+  #resume: ((outcome: Effect.Effect<CommandResult, SandboxLost>) => void) | undefined
 
-  constructor(runner: Runner, command: Command, shown: boolean) {
+  constructor(runner: Runner, command: Command, onOutput: OnOutput | undefined) {
     const { connection } = runner
     const half = Math.max(0, Math.floor(command.outputLimit / 2))
     this.#runner = runner
     this.#kept = new KeptOutput(half, half)
-    this.#shown = shown
+    this.#onOutput = onOutput
     this.id = connection.listen({
       onAnswer: (type, body) => this.#onAnswer(type, body),
       onLost: () => this.#end(runner.lost)
     })
     this.#input = new InputWindow(connection, this.id)
-    const flags = (command.stdin === undefined ? 0 : Start.hasInput) | (shown ? Start.previews : 0)
+    const flags = (command.stdin === undefined ? 0 : Start.hasInput) | (onOutput === undefined ? 0 : Start.previews)
     connection.send(Request.start, this.id, ...startBody(flags, half, command))
     if (command.stdin !== undefined) this.#input.putAll(command.stdin)
   }
 
-  readonly outcome = Effect.async<CommandResult, SandboxLost>((resume) =>
-    this.#listen(() => {
-      if (this.#outcome === undefined) return false
-      resume(this.#outcome)
-      return true
-    })
-  )
-
-  /** Returns when there is output that nobody has seen, or the command has ended. */
-  readonly news = Effect.async<void>((resume) =>
-    this.#listen(() => {
-      if (this.#outcome === undefined && this.#unseen.length === 0) return false
-      resume(Effect.void)
-      return true
-    })
-  )
-
-  get hasEnded(): boolean {
-    return this.#outcome !== undefined
-  }
-
-  takeUnseen(): ReadonlyArray<Uint8Array> {
-    const unseen = this.#unseen
-    this.#unseen = []
-    return unseen
-  }
-
-  /** Asks now and at all news whether that is what was waited for. */
-  #listen(satisfied: () => boolean): void {
-    if (satisfied()) return
-    this.#onNews = () => {
-      if (satisfied()) this.#onNews = undefined
-    }
-  }
+  /** For one fiber. */
+  readonly outcome = Effect.async<CommandResult, SandboxLost>((resume) => {
+    if (this.#outcome === undefined) this.#resume = resume
+    else resume(this.#outcome)
+  })
 
   #onAnswer(type: number, body: Buffer): void {
     switch (type) {
       case Answer.output:
         this.#kept.push(body)
-        return this.#show(body)
+        return this.#onOutput?.(body)
       case Answer.preview:
-        return this.#show(body)
+        return this.#onOutput?.(body)
       case Answer.want:
         return this.#input.grant(body.readUInt32BE(0))
       case Answer.ended:
         return this.#onEnded(body)
     }
-  }
-
-  #show(piece: Uint8Array): void {
-    if (!this.#shown) return
-    if (this.#unseen.length === waitingPieces) this.#unseen.shift()
-    this.#unseen.push(piece)
-    this.#onNews?.()
   }
 
   #onEnded(body: Buffer): void {
@@ -103,23 +64,9 @@ class RunningCommand {
 
   #end(outcome: Effect.Effect<CommandResult, SandboxLost>): void {
     this.#outcome = outcome
-    this.#onNews?.()
+    this.#resume?.(outcome)
   }
 }
-
-/** A viewer who is slow is not waited for. */
-const show = (running: RunningCommand, onOutput: (chunk: Uint8Array) => Effect.Effect<void>) =>
-  Effect.gen(function* () {
-    while (true) {
-      yield* running.news
-      // What came with the end is in the result, which is on its way.
-      if (running.hasEnded) return yield* running.outcome
-      yield* Effect.raceFirst(
-        Effect.forEach(running.takeUnseen(), onOutput, { discard: true }),
-        Effect.exit(running.outcome)
-      )
-    }
-  })
 
 export const run =
   (runner: Runner): SandboxHandle["run"] =>
@@ -127,8 +74,8 @@ export const run =
     const refused = refusedCommand(command)
     if (refused !== undefined) return Effect.succeed(refused)
     return Effect.acquireUseRelease(
-      Effect.sync(() => new RunningCommand(runner, command, onOutput !== undefined)),
-      (running) => (onOutput === undefined ? running.outcome : show(running, onOutput)),
+      Effect.sync(() => new RunningCommand(runner, command, onOutput)),
+      (running) => running.outcome,
       (running) => kill(runner, running.id)
     )
   }

@@ -5,5 +5,6 @@ import files from "./runner/files.py?raw"
 import frames from "./runner/frames.py?raw"
 import loop from "./runner/loop.py?raw"
 import streams from "./runner/streams.py?raw"
+import tree from "./runner/tree.py?raw"
 
-export const runnerText = [frames, commands, streams, ends, files, loop].join("\n")
+export const runnerText = [frames, tree, commands, streams, ends, files, loop].join("\n")

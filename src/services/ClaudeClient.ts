@@ -1,10 +1,10 @@
 /**
  * The model.
  *
- * Owns: one turn of the conversation as a stream, and the kinds of failure a caller can act on.
+ * Owns: one turn of the conversation, heard while it is written, and the kinds of failure a caller can act on.
  * Does not own: retries, the conversation, tools, limits (`agent/`).
  */
-import { Context, type Effect, Schema, type Stream } from "effect"
+import { Context, type Effect, Schema } from "effect"
 import { ContentBlock } from "./Message.ts"
 
 /** Tokens of one answer, as far as the API has reported them. */
@@ -118,17 +118,19 @@ export const Response = Schema.Struct({
 })
 export interface Response extends Schema.Schema.Type<typeof Response> {}
 
-/** What a turn gives: text as it is written (by block), and last the whole answer, exactly once. */
+/** What is told of an answer while it is written: text, by block, and the beginning of each tool call. */
 export type TurnEvent =
   | { readonly _tag: "TextDelta"; readonly block: number; readonly text: string }
   | { readonly _tag: "ToolCallStarted"; readonly block: number; readonly name: string }
-  | { readonly _tag: "Finished"; readonly response: Response }
 
 export class ClaudeClient extends Context.Tag("errand/services/ClaudeClient")<
   ClaudeClient,
   {
-    /** Interruption aborts the request at once. */
-    readonly turn: (request: TurnRequest) => Stream.Stream<TurnEvent, ClaudeError>
+    /**
+     * The whole answer. `hear` is called synchronously while it is written, and must return at once and not throw: a
+     * stream here would cost more than all else in a step. Interruption aborts the request at once.
+     */
+    readonly turn: (request: TurnRequest, hear: (event: TurnEvent) => void) => Effect.Effect<Response, ClaudeError>
     /** False when no key is set: tasks are refused with `model_not_configured`. */
     readonly configured: Effect.Effect<boolean>
   }

@@ -53,8 +53,8 @@ export class EventBus extends Context.Tag("errand/services/EventBus")<
     readonly epoch: Effect.Effect<string>
     /** Everything after `after`, then everything that comes, for ever: no gap, no duplicate, in order. */
     readonly follow: (stream: StreamName, after: number) => Stream.Stream<StoredEvent>
-    /** Shows a preview to whoever listens now. */
-    readonly preview: (preview: Preview) => Effect.Effect<void>
+    /** Shows a preview to whoever listens now: at once, without an effect, since a model writes hundreds of them. */
+    readonly preview: (preview: Preview) => void
     /**
      * Calls `listener` synchronously with all news of all streams from now on, until the scope closes.
      * It must return at once and must not throw: it runs on the path of every commit.

@@ -135,7 +135,7 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
     readonly receive: <E>(
       key: StoreKey,
       keep: { readonly name: string; readonly commit: CommitId; readonly expected: CommitId | null },
-      pack: Stream.Stream<Uint8Array, E>
+      pack: Uint8Array | Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<void, E | PackRefused | StorageFull>
     /** Forgets every private ref under a name; objects go with the next clean-up. */
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>

@@ -92,11 +92,12 @@ export interface SandboxHandle {
   readonly root: string
   /**
    * Runs a command in a process group of its own. Interruption kills the whole group before it returns.
-   * `onOutput` gets the output as it comes, for previews: pieces may be left out when it is slow.
+   * `onOutput` gets the output as it comes, for previews; it is called synchronously and must return at once. Pieces may
+   * be left out.
    */
   readonly run: (
     command: Command,
-    onOutput?: (chunk: Uint8Array) => Effect.Effect<void>
+    onOutput?: (chunk: Uint8Array) => void
   ) => Effect.Effect<CommandResult, SandboxLost>
   /** Runs a program with `input` on its standard input and gives its standard output, byte for byte, with back-pressure. */
   readonly pipe: <E>(
@@ -110,6 +111,12 @@ export interface SandboxHandle {
   ) => Effect.Effect<FileContent, SandboxFileError | SandboxLost>
   /** Writes a whole file, making missing directories; replaces it at once, never half. */
   readonly writeFile: (path: string, bytes: Uint8Array) => Effect.Effect<void, SandboxFileError | SandboxLost>
+  /**
+   * Whether a command that has ended, or a write, may have changed the work tree since this was last asked. True without
+   * need is allowed. What only a trick could hide (memory that was mapped long ago, a hard link from git's own directory)
+   * may be missed: whoever needs the truth looks at the tree.
+   */
+  readonly treeChanged: Effect.Effect<boolean>
 }
 
 export interface SandboxHealth {

@@ -4,7 +4,16 @@ import * as ClaudeClientAnthropic from "../../src/layers/ClaudeClientAnthropic.t
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { ClaudeClient, type Response, type TurnMessage, type TurnRequest } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
-import { assistant, callIn, listen, requestOf, responseIn, toolResult, user } from "../support/claudeClientContract.ts"
+import {
+  assistant,
+  callIn,
+  listen,
+  requestOf,
+  responseIn,
+  toolResult,
+  turnOf,
+  user
+} from "../support/claudeClientContract.ts"
 import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
 import { modelSettings } from "../support/settings.ts"
 
@@ -178,7 +187,7 @@ describe("ClaudeClientAnthropic: where it asks, and as whom", () => {
     Effect.gen(function* () {
       const client = yield* ClaudeClient
       assert.isFalse(yield* client.configured)
-      const failure = yield* Effect.flip(Stream.runDrain(client.turn(requestOf(user("Go")))))
+      const failure = yield* Effect.flip(Stream.runDrain(turnOf(client, requestOf(user("Go")))))
       assert.deepInclude(failure, { _tag: "ClaudeRejected", status: 401 })
       assert.include(failure.message, "ANTHROPIC_API_KEY")
     }).pipe(Effect.provide(Layer.provide(ClaudeClientAnthropic.layer, modelSettings({ apiKey: Option.none() }))))
@@ -234,7 +243,7 @@ describe("ClaudeClientAnthropic: what breaks", () => {
       for (let bytes = 1; bytes < 12_000; bytes += 1 + Math.floor(Math.random() * 400)) {
         api.cutNextAfter(bytes)
         const client = yield* ClaudeClient
-        const heard = yield* Stream.runCollect(Stream.either(client.turn(requestOf(user("Go")))))
+        const heard = yield* Stream.runCollect(Stream.either(turnOf(client, requestOf(user("Go")))))
         const last = Option.getOrUndefined(Chunk.last(heard))
         const served = api.requests.at(-1)
         if (last?._tag === "Right") {
@@ -287,7 +296,7 @@ describe("ClaudeClientAnthropic: what breaks", () => {
   test("lets go of the API when its listener has heard enough", neverEnds, (api) =>
     Effect.gen(function* () {
       const client = yield* ClaudeClient
-      yield* Stream.runDrain(Stream.take(client.turn(requestOf(user("Go"))), 3))
+      yield* Stream.runDrain(Stream.take(turnOf(client, requestOf(user("Go"))), 3))
       yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => api.requests[0]?.outcome !== "pending" })
       assert.strictEqual(api.requests[0]?.outcome, "abandoned")
     })

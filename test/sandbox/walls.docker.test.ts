@@ -166,7 +166,7 @@ except OSError: pass
   test("can't flood the server", (handle) =>
     Effect.gen(function* () {
       const before = process.memoryUsage().rss
-      const flood = yield* handle.run(sh("yes", { timeoutMs: 3_000 }), () => Effect.sleep("100 millis"))
+      const flood = yield* handle.run(sh("yes", { timeoutMs: 3_000 }), () => {})
       assert.isAbove(flood.bytes, 100_000_000)
       assert.isBelow(process.memoryUsage().rss - before, 40 * 2 ** 20)
       const line = yield* handle.run(sh("head -c 300000000 /dev/zero | tr '\\0' x", { timeoutMs: 20_000 }))

@@ -4,6 +4,7 @@ import { Chunk, Duration, Effect, Fiber, type Layer, Stream } from "effect"
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import {
   ClaudeClient,
+  type ClaudeError,
   type Response,
   type TurnEvent,
   type TurnMessage,
@@ -39,11 +40,32 @@ export const requestOf = (...messages: ReadonlyArray<TurnMessage>): TurnRequest 
   maxTokens: 4_096
 })
 
+/** What a turn tells, its answer last. */
+export type Told = TurnEvent | { readonly _tag: "Finished"; readonly response: Response }
+
+export const turnOf = (client: typeof ClaudeClient.Service, request: TurnRequest): Stream.Stream<Told, ClaudeError> =>
+  Stream.asyncPush((emit) =>
+    client
+      .turn(request, (event) => void emit.single(event))
+      .pipe(
+        Effect.matchCause({
+          onFailure: (cause) => emit.halt(cause),
+          onSuccess: (response) => {
+            emit.single({ _tag: "Finished", response })
+            emit.end()
+          }
+        }),
+        Effect.forkScoped
+      )
+  )
+
 /** All that one turn tells. */
 export const listen = (request: TurnRequest) =>
-  Effect.flatMap(ClaudeClient, (client) => Effect.map(Stream.runCollect(client.turn(request)), Chunk.toReadonlyArray))
+  Effect.flatMap(ClaudeClient, (client) =>
+    Effect.map(Stream.runCollect(turnOf(client, request)), Chunk.toReadonlyArray)
+  )
 
-export const responseIn = (events: ReadonlyArray<TurnEvent>): Response => {
+export const responseIn = (events: ReadonlyArray<Told>): Response => {
   const last = events.at(-1)
   if (last?._tag !== "Finished") throw new Error("the turn did not finish")
   return last.response
@@ -51,7 +73,7 @@ export const responseIn = (events: ReadonlyArray<TurnEvent>): Response => {
 
 export const ask = (...messages: ReadonlyArray<TurnMessage>) => Effect.map(listen(requestOf(...messages)), responseIn)
 
-const textIn = (events: ReadonlyArray<TurnEvent>) =>
+const textIn = (events: ReadonlyArray<Told>) =>
   events.flatMap((event) => (event._tag === "TextDelta" ? [event.text] : [])).join("")
 
 const oneStep = (step: ScriptSource["scenarios"][0]["steps"][0]): ScriptSource => ({
@@ -345,8 +367,8 @@ export const claudeClientContract = (name: string, layerOf: LayerOf) => {
         }),
         Effect.gen(function* () {
           const client = yield* ClaudeClient
-          const heard: Array<TurnEvent> = []
-          const broken = yield* client.turn(requestOf(user("Go"))).pipe(
+          const heard: Array<Told> = []
+          const broken = yield* turnOf(client, requestOf(user("Go"))).pipe(
             Stream.runForEach((event) => Effect.sync(() => heard.push(event))),
             Effect.flip
           )

@@ -94,7 +94,7 @@ export const checkpoint = Effect.fnUntraced(function* (
   const taken = yield* snapshot(handle, { parent, origin })
   if (Option.isSome(taken)) {
     const { commit } = taken.value
-    yield* store.receive(key, { name, commit, expected }, collect(handle, commit, parent))
+    yield* store.receive(key, { name, commit, expected }, yield* collect(handle, commit, parent))
   }
   return taken
 })

@@ -1,6 +1,7 @@
 # Makes a commit of the work tree that it stands in when that differs from the tree of `parent` (`-` for none).
-# Its last line says `unchanged`, or `saved`, the commit and what changed. Lines before it are git's complaints.
-parent=$1 message=$2
+# Its last line says `unchanged`, or `saved`, the commit and what changed. Lines before it are git's complaints. The
+# first $outgoing_limit bytes of the pack with what `parent` lacks are left in the file `outgoing`.
+parent=$1 message=$2 outgoing_limit=$3
 [ -f "$GIT_DIR/parent" ] || { echo 'the directory of checkpoints is gone'; exit 3; }
 if [ -e "$GIT_DIR/index.lock" ]; then rm -f "$GIT_DIR/index.lock"; fi
 
@@ -62,5 +63,9 @@ fi
 if [ "$parent" = - ]; then set --; else set -- -p "$parent"; fi
 commit=$(git commit-tree "$@" -m "$message" "$tree") || exit 4
 changed=$(git diff-tree --shortstat -r -M -l200 "$base" "$tree")
+{
+  echo "$commit"
+  if [ "$parent" != - ]; then echo "^$parent"; fi
+} | git pack-objects --revs --stdout --quiet --thin --delta-base-offset | head -c "$outgoing_limit" >"$GIT_DIR/outgoing" || rm -f "$GIT_DIR/outgoing"
 echo "$commit $tree" >"$GIT_DIR/parent"
 echo "saved $commit$changed"

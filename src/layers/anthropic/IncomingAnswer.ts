@@ -28,6 +28,9 @@ const isToolCallId = Schema.is(ToolCallId)
 const isStopReason = Schema.is(StopReason)
 const cutShort: ReadonlyArray<StopReason> = ["max_tokens", "model_context_window_exceeded"]
 
+/** What an event of the wire tells; `Finished` comes last, exactly once. */
+export type AnswerEvent = TurnEvent | { readonly _tag: "Finished"; readonly response: Response }
+
 export class IncomingAnswer {
   #head: { readonly id: string; readonly model: string } | undefined
   #tokens: TokenCounts = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
@@ -45,8 +48,8 @@ export class IncomingAnswer {
       : { responseId: this.#head.id, model: this.#head.model, tokens: this.#tokens }
   }
 
-  /** Takes one event and says what it tells a listener. `Finished` comes once, at the end. */
-  accept(event: WireEvent): TurnEvent | undefined {
+  /** Takes one event and says what it tells. */
+  accept(event: WireEvent): AnswerEvent | undefined {
     switch (event.type) {
       case "message_start":
         this.#head = { id: event.message.id, model: event.message.model }

@@ -2,65 +2,55 @@
  * Reads the stream of one answer, in plain JavaScript.
  *
  * A hot path: an Effect for every event of the model costs 100 µs each. So the events of one packet are read in one go,
- * and what they tell is handed over in batches: the first at once, the next ones at most every 25 ms.
+ * and what they tell is told in batches: the first at once, the next ones at most every 25 ms.
  */
 // @effect-diagnostics asyncFunction:off newPromise:off globalDate:off globalTimers:off: the hot path has no Effect in it.
-import { Chunk, Effect, Option } from "effect"
-import type { ClaudeError, ClaudeStreamBroken, TurnEvent } from "../../services/ClaudeClient.ts"
+import { Effect } from "effect"
+import type { ClaudeError, ClaudeStreamBroken, Response as Answer, TurnEvent } from "../../services/ClaudeClient.ts"
 import { brokenOff, fromThrown, noAnswer } from "./failure.ts"
-import { IncomingAnswer, MalformedAnswer, type WireEvent } from "./IncomingAnswer.ts"
+import { type AnswerEvent, IncomingAnswer, MalformedAnswer, type WireEvent } from "./IncomingAnswer.ts"
 import { SseParser } from "./SseParser.ts"
 
-/** Effect's pull of a stream: a batch, or why there is none any more (`None`: the answer is whole). */
-export type Batch = Effect.Effect<Chunk.Chunk<TurnEvent>, Option.Option<ClaudeError>>
-
 const batchMs = 25
-/** Characters that may wait for a slow listener before reading pauses. */
-const highWater = 64 * 1024
 /** Bytes of one answer, and characters of one event in it: far beyond what a model writes. */
 const longestAnswer = 64 * 1024 * 1024
 const longestEvent = 4 * 1024 * 1024
 /** A finished answer may end its connection in peace, so that the next request finds it open. */
 const lingerMs = 1_000
 
-const wholeAnswer: Batch = Effect.fail(Option.none())
-
 export class TurnReader {
   readonly #silenceMs: number
+  readonly #hear: (event: TurnEvent) => void
+  readonly #end: (outcome: Effect.Effect<Answer, ClaudeError>) => void
   readonly #abort = new AbortController()
   readonly #answer = new IncomingAnswer()
-  #silence: NodeJS.Timeout
+  readonly #silence: NodeJS.Timeout
   #linger: NodeJS.Timeout | undefined
   #stage: "asked" | "answering" | "finished" | "over" = "asked"
-  #ready: Array<TurnEvent> = []
-  #readyCharacters = 0
-  #lastBatchAt = 0
-  #flush: NodeJS.Timeout | undefined
-  #listener: ((batch: Batch) => void) | undefined
-  #listenerCaughtUp: (() => void) | undefined
-  #end: Batch | undefined
+  #unheard: Array<TurnEvent> = []
+  #lastHeardAt = -batchMs
+  #later: NodeJS.Timeout | undefined
 
-  /** Sends the request at once. `silenceMs` bounds the wait for the headers, and then for each byte. */
-  constructor(send: (signal: AbortSignal) => Promise<Response>, silenceMs: number) {
+  /**
+   * Sends the request at once. `silenceMs` bounds the wait for the headers, and then for each byte. `end` is called once,
+   * unless the reader is closed before.
+   */
+  constructor(
+    send: (signal: AbortSignal) => Promise<Response>,
+    silenceMs: number,
+    hear: (event: TurnEvent) => void,
+    end: (outcome: Effect.Effect<Answer, ClaudeError>) => void
+  ) {
     this.#silenceMs = silenceMs
+    this.#hear = hear
+    this.#end = end
     this.#silence = setTimeout(() => this.#tooSilent(), silenceMs)
     void this.#run(send)
   }
 
-  /** The next batch. One listener at a time. */
-  readonly next: Batch = Effect.async((resume) => {
-    this.#listener = resume
-    this.#offer()
-    return Effect.sync(() => {
-      this.#listener = undefined
-    })
-  })
-
-  /** Ends the request within the same tick, unless the answer is whole. */
+  /** Ends the request within the same tick. */
   close() {
-    clearTimeout(this.#flush)
-    this.#listener = undefined
-    if (this.#stage !== "finished") this.#over(this.#end ?? wholeAnswer)
+    this.#over()
   }
 
   async #run(send: (signal: AbortSignal) => Promise<Response>) {
@@ -92,9 +82,8 @@ export class TurnReader {
       bytes += value.length
       const fits = parser.feed(decoder.decode(value, { stream: true }))
       if (!fits || bytes > longestAnswer) throw new MalformedAnswer("it is too long")
-      this.#offer()
+      this.#tell()
       this.#silence.refresh()
-      if (this.#readyCharacters > highWater) await this.#caughtUp()
     }
     clearTimeout(this.#linger)
     if (this.#stage === "answering") this.#break("cut", "it ended too early")
@@ -106,63 +95,42 @@ export class TurnReader {
     if (name === "error" || event?.type === "error") return this.#break("error_event", reasonOf(event))
     if (event === undefined) throw new MalformedAnswer("an event is not JSON")
     const news = accept(this.#answer, event)
-    if (news === undefined) return
-    this.#add(news)
-    if (news._tag !== "Finished") return
+    if (news?._tag === "Finished") this.#finish(news.response)
+    else if (news !== undefined) this.#add(news)
+  }
+
+  #finish(response: Answer) {
+    this.#tellNow()
     this.#stage = "finished"
-    this.#end = wholeAnswer
     clearTimeout(this.#silence)
     this.#linger = setTimeout(() => this.#abort.abort(), lingerMs).unref()
+    this.#end(Effect.succeed(response))
   }
 
   /** Texts of one block that wait together become one. */
   #add(news: TurnEvent) {
-    const last = this.#ready.at(-1)
-    if (news._tag === "TextDelta") {
-      this.#readyCharacters += news.text.length
-      if (last?._tag === "TextDelta" && last.block === news.block) {
-        this.#ready[this.#ready.length - 1] = { ...last, text: last.text + news.text }
-        return
-      }
-    }
-    this.#ready.push(news)
-  }
-
-  #offer() {
-    if (this.#listener === undefined) return
-    const wait = this.#end === undefined ? this.#lastBatchAt + batchMs - performance.now() : 0
-    if (this.#ready.length === 0) {
-      if (this.#end !== undefined) this.#hand(this.#end)
-    } else if (wait <= 0) {
-      clearTimeout(this.#flush)
-      this.#flush = undefined
-      this.#lastBatchAt = performance.now()
-      const batch = Chunk.unsafeFromArray(this.#ready)
-      this.#ready = []
-      this.#readyCharacters = 0
-      this.#hand(Effect.succeed(batch))
-      this.#listenerCaughtUp?.()
+    const last = this.#unheard.at(-1)
+    if (news._tag === "TextDelta" && last?._tag === "TextDelta" && last.block === news.block) {
+      this.#unheard[this.#unheard.length - 1] = { ...last, text: last.text + news.text }
     } else {
-      this.#flush ??= setTimeout(() => {
-        this.#flush = undefined
-        this.#offer()
-      }, wait)
+      this.#unheard.push(news)
     }
   }
 
-  #hand(batch: Batch) {
-    const listener = this.#listener
-    this.#listener = undefined
-    listener?.(batch)
+  #tell() {
+    if (this.#unheard.length === 0) return
+    const wait = this.#lastHeardAt + batchMs - performance.now()
+    if (wait <= 0) this.#tellNow()
+    else this.#later ??= setTimeout(() => this.#tellNow(), wait)
   }
 
-  /** While the listener is behind, silence is its doing. */
-  async #caughtUp() {
-    clearTimeout(this.#silence)
-    await new Promise<void>((resolve) => {
-      this.#listenerCaughtUp = resolve
-    })
-    if (this.#stage === "answering") this.#silence = setTimeout(() => this.#tooSilent(), this.#silenceMs)
+  #tellNow() {
+    clearTimeout(this.#later)
+    this.#later = undefined
+    this.#lastHeardAt = performance.now()
+    const unheard = this.#unheard
+    this.#unheard = []
+    for (const event of unheard) this.#hear(event)
   }
 
   #tooSilent() {
@@ -176,16 +144,16 @@ export class TurnReader {
   }
 
   #fail(error: ClaudeError) {
-    this.#over(Effect.fail(Option.some(error)))
-    this.#offer()
+    this.#tellNow()
+    this.#over()
+    this.#end(Effect.fail(error))
   }
 
-  #over(end: Batch) {
+  #over() {
+    if (this.#stage !== "finished") this.#abort.abort()
     this.#stage = "over"
-    this.#end = end
     clearTimeout(this.#silence)
-    this.#abort.abort()
-    this.#listenerCaughtUp?.()
+    clearTimeout(this.#later)
   }
 }
 
@@ -200,7 +168,7 @@ const parse = (data: string): IncomingEvent | undefined => {
   }
 }
 
-const accept = (answer: IncomingAnswer, event: WireEvent): TurnEvent | undefined => {
+const accept = (answer: IncomingAnswer, event: WireEvent): AnswerEvent | undefined => {
   try {
     return answer.accept(event)
   } catch (thrown) {

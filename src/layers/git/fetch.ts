@@ -54,7 +54,8 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
       repository: path,
       args: ["rev-parse", local, `${local}^{commit}`],
       timeout: limits.readTime,
-      outputLimit: 1024
+      outputLimit: 1024,
+      saysLittle: true
     })
     const [id = "", commit = ""] = exitCode === 0 ? stdout.toString("utf8").split("\n") : []
     return { id, commit: Option.liftPredicate(commit, (text) => commitId.test(text)) }

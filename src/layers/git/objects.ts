@@ -31,13 +31,13 @@ export const makeObjects = (git: Git, limits: Limits) => {
 
   /** A commit counts when everything that it needs is there: what no ref reaches may be in pieces. */
   const hasCommit = (path: string, commit: CommitId) =>
-    ask(path, ["rev-list", "--objects", "--quiet", `${commit}^{commit}`, "--not", "--all"]).pipe(
+    ask(path, ["rev-list", "--objects", "--quiet", `${commit}^{commit}`, "--not", "--all"], { saysLittle: true }).pipe(
       Effect.map(({ exitCode }) => exitCode === 0),
       Effect.orElseSucceed(() => false)
     )
 
   const sameTree = (path: string, a: CommitId, b: CommitId) =>
-    ask(path, ["rev-parse", `${a}^{tree}`, `${b}^{tree}`]).pipe(
+    ask(path, ["rev-parse", `${a}^{tree}`, `${b}^{tree}`], { saysLittle: true }).pipe(
       Effect.map(({ exitCode, stdout }) => {
         const [one, other] = stdout.toString("utf8").split("\n")
         return exitCode === 0 && one === other
@@ -50,11 +50,12 @@ export const makeObjects = (git: Git, limits: Limits) => {
       if (!isKeepName(keep)) return yield* Effect.dieMessage(`${keep} can't name what is kept`)
       const made = yield* ask(path, ["commit-tree", ...parents.flatMap((parent) => ["-p", parent]), `${tree}^{tree}`], {
         input: message.replaceAll("\0", ""),
+        saysLittle: true,
         env: identity(author, at)
       })
       if (made.exitCode !== 0) return yield* unwritten(made.stderr)
       const id = CommitId.make(made.stdout.toString("utf8").trim())
-      const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id])
+      const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id], { saysLittle: true })
       if (kept.exitCode !== 0) return yield* unwritten(kept.stderr)
       return id
     },
@@ -65,7 +66,9 @@ export const makeObjects = (git: Git, limits: Limits) => {
   const readFile = Effect.fnUntraced(
     function* (path: string, commit: CommitId, file: string, limit: number) {
       if (file.includes("\0")) return Option.none<Uint8Array>()
-      const listed = yield* ask(path, ["ls-tree", "-z", "--full-tree", "--end-of-options", commit, "--", file])
+      const listed = yield* ask(path, ["ls-tree", "-z", "--full-tree", "--end-of-options", commit, "--", file], {
+        saysLittle: true
+      })
       const entry = /^100(?:644|755) blob (?<id>[0-9a-f]+)\t(?<name>[^\0]*)\0$/.exec(
         listed.stdout.toString("utf8")
       )?.groups

@@ -6,7 +6,8 @@
 import { spawn } from "node:child_process"
 import { type Readable, Writable } from "node:stream"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Data, Deferred, type Duration, Effect, Redacted, type Scope, Stream } from "effect"
+import { Data, Deferred, type Duration, Effect, Option, Redacted, type Scope, Stream } from "effect"
+import type { ForkedCall, ForkedResult, ForkingShell } from "./forkingShell.ts"
 
 /** Git was killed because its time was up or it wrote more than it may. */
 export class GitStopped extends Data.TaggedError("GitStopped")<{ readonly reason: "timeout" | "output" }> {}
@@ -20,7 +21,7 @@ export interface GitCall<E = never> {
   readonly repository?: string
   readonly env?: Readonly<Record<string, string>>
   /** Given to git on its standard input, which is closed after it. */
-  readonly input?: string | Stream.Stream<Uint8Array, E>
+  readonly input?: string | Uint8Array | Stream.Stream<Uint8Array, E>
   /** Git and its children can read this from descriptor 3, once; it stands in no argument, variable or file. */
   readonly secret?: Redacted.Redacted
   /** For `run` the time in all, for `stream` the time of each wait for the next bytes. */
@@ -29,6 +30,8 @@ export interface GitCall<E = never> {
   readonly outputLimit: number
   /** What happens at the limit: the call fails (the default), or git is stopped and `run` gives the first bytes. */
   readonly atLimit?: "fail" | "cut"
+  /** Its output is short whatever the repository holds: it may be kept in a file, which makes `run` cheaper. */
+  readonly saysLittle?: boolean
   /** What the kernel enforces on git and on every child of it, in bytes. */
   readonly rlimits?: { readonly memory?: number; readonly file?: number }
 }
@@ -62,11 +65,11 @@ interface Running {
   readonly ended: Deferred.Deferred<number>
 }
 
-export const makeGit = (environment: Readonly<Record<string, string>>): Git => {
+export const makeGit = (environment: Readonly<Record<string, string>>, forked: ForkingShell): Git => {
   const start = <E>(call: GitCall<E>): Effect.Effect<Running, never, Scope.Scope> =>
     Effect.acquireRelease(launch(environment, call), stop)
 
-  const run = <E = never>(call: GitCall<E>): Effect.Effect<GitResult, GitStopped | E> =>
+  const spawned = <E>(call: GitCall<E>): Effect.Effect<GitResult, GitStopped | E> =>
     Effect.gen(function* () {
       const running = yield* start(call)
       const full = yield* Deferred.make<void>()
@@ -81,10 +84,22 @@ export const makeGit = (environment: Readonly<Record<string, string>>): Git => {
       const cut = yield* Deferred.isDone(full)
       if (cut && call.atLimit !== "cut") return yield* new GitStopped({ reason: "output" })
       return { exitCode, stdout: stdout(), stderr: running.stderr(), cut }
-    }).pipe(
-      Effect.scoped,
-      Effect.timeoutFail({ duration: call.timeout, onTimeout: () => new GitStopped({ reason: "timeout" }) })
-    )
+    }).pipe(Effect.scoped)
+
+  const run = <E = never>(call: GitCall<E>): Effect.Effect<GitResult, GitStopped | E> => {
+    const small = isSmall(call) ? toForked(call) : undefined
+    const running =
+      small === undefined
+        ? spawned(call)
+        : Effect.flatMap(
+            forked(small),
+            Option.match({ onNone: () => spawned(call), onSome: (done) => fromForked(call, done) })
+          )
+    return Effect.timeoutFail(running, {
+      duration: call.timeout,
+      onTimeout: () => new GitStopped({ reason: "timeout" })
+    })
+  }
 
   const stream = (call: GitCall): Stream.Stream<Uint8Array, GitStopped | GitFailed> =>
     Stream.unwrapScoped(
@@ -113,6 +128,32 @@ export const makeGit = (environment: Readonly<Record<string, string>>): Git => {
 
   return { run, stream }
 }
+
+type SmallCall = GitCall & { readonly input?: string | Uint8Array }
+
+const isSmall = (call: GitCall<unknown>): call is SmallCall =>
+  call.saysLittle === true && (typeof call.input !== "object" || call.input instanceof Uint8Array)
+
+const toForked = (call: SmallCall): ForkedCall => ({
+  program: "git",
+  args: call.args,
+  env: { ...call.env, GIT_DIR: call.repository ?? "/nonexistent" },
+  input: call.input,
+  outputLimit: call.outputLimit,
+  complaintLimit: stderrLimit,
+  rlimits: {
+    memory: call.rlimits?.memory ?? Number.POSITIVE_INFINITY,
+    file: call.rlimits?.file ?? Number.POSITIVE_INFINITY
+  }
+})
+
+const fromForked = (
+  { atLimit }: GitCall<unknown>,
+  { exitCode, longer, stderr, stdout }: ForkedResult
+): Effect.Effect<GitResult, GitStopped> =>
+  longer && atLimit !== "cut"
+    ? new GitStopped({ reason: "output" })
+    : Effect.succeed({ exitCode: longer ? 0 : exitCode, stdout, stderr, cut: longer })
 
 /** Limits that a system can't set are left out: they are a second line behind time and bytes. */
 const limited = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec git "$@"'
@@ -185,7 +226,9 @@ const keepStart = (readable: Readable, limit: number, onFull = () => {}) => {
 }
 
 const feed = <E>(stdin: Writable, input: GitCall<E>["input"]): Effect.Effect<void, E> => {
-  if (input === undefined || typeof input === "string") return Effect.sync(() => stdin.end(input))
+  if (input === undefined || typeof input === "string" || input instanceof Uint8Array) {
+    return Effect.sync(() => stdin.end(input))
+  }
   const write = (chunk: Uint8Array) =>
     Effect.async<void>((resume) => {
       if (stdin.write(chunk)) return resume(Effect.void)

@@ -51,6 +51,12 @@ const bounded =
         : Effect.succeed([bytes, chunk] as const)
     })
 
+/** A pack in one piece is far below the limit. */
+const requestFor = <E>(start: Buffer, pack: Uint8Array | Stream.Stream<Uint8Array, E>, limit: number) =>
+  pack instanceof Uint8Array
+    ? Buffer.concat([start, pack])
+    : Stream.concat(Stream.succeed<Uint8Array>(start), bounded(limit)(pack))
+
 /** What git's report says of our ref: nothing when it was taken, else why not. */
 const objection = (report: string, ref: string): string | undefined => {
   if (report.includes(`ok ${ref}\n`)) return undefined
@@ -76,16 +82,17 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
       )
 
   return Effect.fnUntraced(
-    function* <E>(path: string, keep: Keep, pack: Stream.Stream<Uint8Array, E>) {
+    function* <E>(path: string, keep: Keep, pack: Uint8Array | Stream.Stream<Uint8Array, E>) {
       if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
       const ref = keepRef(`${keep.name}/checkpoint`)
       const { exitCode, stderr, stdout } = yield* git
         .run({
           repository: path,
           args: [...receiving(limits), path],
-          input: Stream.concat(Stream.succeed<Uint8Array>(command(ref, keep)), bounded(limits.receiveBytes)(pack)),
+          input: requestFor(command(ref, keep), pack, limits.receiveBytes),
           timeout: limits.receiveTime,
           outputLimit: 65_536,
+          saysLittle: true,
           rlimits: { memory: limits.receiveMemory, file: limits.receiveBytes }
         })
         .pipe(

@@ -35,7 +35,7 @@ def start(id, body):
     except OSError as error:
         text = words[0] + b": " + os.strerror(error.errno).encode()
         code = 127 if error.errno == errno.ENOENT else 126
-        frame(ENDED, id, struct.pack(">BBBIQ", NOT_STARTED, code, 0, 0, len(text)) + text)
+        frame(ENDED, id, struct.pack(">BBBBIQ", NOT_STARTED, code, 0, tree_changed(), 0, len(text)) + text)
 
 
 def spawn(command, argv, pairs):

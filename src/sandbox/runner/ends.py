@@ -42,7 +42,7 @@ def finish(command):
     limit = ERROR_TAIL if command.flags & PIPE else command.keep
     tail = bytes(command.tail[-limit:]) if limit else b""
     ms = int(1000 * (command.ended - command.began))
-    frame(ENDED, command.id, struct.pack(">BBBIQ", how, value, command.limit, ms, command.total) + tail)
+    frame(ENDED, command.id, struct.pack(">BBBBIQ", how, value, command.limit, tree_changed(), ms, command.total) + tail)
 
 
 def slay(command):

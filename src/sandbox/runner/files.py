@@ -48,6 +48,7 @@ def write_file(id, body):
             former = None
             os.makedirs(directory, exist_ok=True)
         replace(path, os.path.join(directory, f".{nonce}-{id}".encode()), data, former)
+        tree_changed()  # told by the answer itself
         frame(DONE, id)
     except OSError as error:
         refuse(id, error)

@@ -7,7 +7,7 @@
 # orphans becomes a child of process 1, and `kill(-1)` reaches everything at once: nothing outlives its command.
 import ctypes, errno, os, select, signal, stat, struct, time
 
-START, INPUT, KILL, CREDIT, READ, WRITE, PING = range(1, 8)
+START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH = range(1, 9)
 READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG = range(0x81, 0x8A)
 PIPE, HAS_INPUT, PREVIEWS = 1, 2, 4
 EXITED, SIGNALLED, NOT_STARTED = range(3)

@@ -7,6 +7,7 @@ handlers = {
     CREDIT: credit,
     READ: read_file,
     WRITE: write_file,
+    WATCH: watch_tree,
     PING: lambda id, _: frame(PONG, id),
 }
 

@@ -1,0 +1,215 @@
+/**
+ * A small shell that starts programs for the server. Starting one means to copy the page tables of whoever starts it: with
+ * the server's own 200 MB that takes 7 ms in which nothing else happens (0.04 ms a MB, measured), with the shell's 1 MB
+ * less than one.
+ *
+ * Input and output are files, since a shell can be handed no pipe. So this is for programs that say little.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
+
+export interface ForkedCall {
+  readonly program: string
+  readonly args: ReadonlyArray<string>
+  readonly env: Readonly<Record<string, string>>
+  readonly input: string | Uint8Array | undefined
+  /** Bytes that are read of standard output; whether there were more shows in `longer`. */
+  readonly outputLimit: number
+  /** Bytes of standard error that are read. */
+  readonly complaintLimit: number
+  /** Of memory and of each file that is written, in bytes, as the kernel enforces them. */
+  readonly rlimits: { readonly memory: number; readonly file: number }
+}
+
+export interface ForkedResult {
+  /** 128 + n after signal n. */
+  readonly exitCode: number
+  readonly stdout: Buffer
+  readonly longer: boolean
+  readonly stderr: string
+}
+
+/**
+ * Runs a program to its end; interruption kills it with all that it started. None, and nothing has happened, when the
+ * command is too long for a line of the shell.
+ */
+export type ForkingShell = (call: ForkedCall) => Effect.Effect<Option.Option<ForkedResult>>
+
+/** The shell reads its lines byte by byte. */
+const longestLine = 16_384
+
+/** Finished jobs are forgotten before the next one begins; what they ended with they have told themselves. */
+const program = `
+newline='
+'
+own_group=$(command -v setsid)
+while IFS= read -r job; do
+  jobs >/dev/null
+  eval "$job"
+done
+`
+
+/** How long a program may take to end after it was asked to. */
+const patience = "2 seconds"
+
+const quote = (word: string) => `'${word.replaceAll("'", `'\\''`).replaceAll("\n", `'"$newline"'`)}'`
+
+const blocks = (size: number, bytes: number) => (Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited")
+
+/** Limits that a system can't set are left out: they are a second line behind time and bytes. */
+const lineOf = (id: number, files: string, { args, env, input, program, rlimits }: ForkedCall): string => {
+  const variables = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`)
+  const limits = `ulimit -v ${blocks(1024, rlimits.memory)}; ulimit -f ${blocks(512, rlimits.file)}`
+  const command = `exec $own_group ${[program, ...args].map(quote).join(" ")}`
+  const job = [`{ ${limits}; } 2>/dev/null`, ...variables, command].join("; ")
+  const from = input === undefined ? "/dev/null" : `${files}.in`
+  return `( { ${job}; } <${from} >${files}.out 2>${files}.err & echo ${id} started $!; wait $!; echo ${id} ended $? ) &\n`
+}
+
+const signalGroup = (pid: number, name: NodeJS.Signals) => {
+  try {
+    process.kill(-pid, name)
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+interface Job {
+  pid: number | undefined
+  /** The signal that it is to get once it has begun. */
+  waiting: NodeJS.Signals | undefined
+  /** Done with the exit code; dies when the shell was killed. */
+  readonly exit: Deferred.Deferred<number>
+}
+
+const signal = (job: Job, name: NodeJS.Signals) =>
+  Effect.sync(() => {
+    if (job.pid === undefined) job.waiting = name
+    else signalGroup(job.pid, name)
+  })
+
+/** Asks first: git removes its locks and temporary files when it may. */
+const stop = (job: Job) =>
+  Effect.gen(function* () {
+    if (yield* Deferred.isDone(job.exit)) return
+    const gone = Deferred.await(job.exit).pipe(Effect.exit, Effect.interruptible, Effect.timeoutOption(patience))
+    yield* signal(job, "SIGTERM")
+    if (Option.isSome(yield* gone)) return
+    yield* signal(job, "SIGKILL")
+    yield* gone
+  })
+
+const removeFiles = (files: string) => {
+  for (const kind of ["in", "out", "err"]) rmSync(`${files}.${kind}`, { force: true })
+}
+
+/** The first bytes of a file, and whether there are more. */
+const readStart = (path: string, limit: number): readonly [bytes: Buffer, longer: boolean] => {
+  const file = openSync(path, "r")
+  try {
+    const { size } = fstatSync(file)
+    const bytes = Buffer.allocUnsafe(Math.min(size, limit))
+    return [bytes.subarray(0, readSync(file, bytes)), size > limit]
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** One shell, from its start to its end. */
+class Shell {
+  readonly #child: ChildProcess
+  readonly #jobs = new Map<number, Job>()
+  gone = false
+
+  constructor(environment: Readonly<Record<string, string>>) {
+    this.#child = spawn("sh", ["-c", program], {
+      cwd: "/",
+      env: environment,
+      detached: true,
+      stdio: ["pipe", "pipe", "ignore"]
+    })
+    this.#child.stdin?.on("error", () => {})
+    this.#child.once("error", () => this.#lose())
+    this.#child.once("close", () => this.#lose())
+    if (this.#child.stdout) createInterface({ input: this.#child.stdout }).on("line", (line) => this.#hear(line))
+  }
+
+  begin(id: number, line: string): Job {
+    const job: Job = { pid: undefined, waiting: undefined, exit: Deferred.unsafeMake(FiberId.none) }
+    this.#jobs.set(id, job)
+    this.#child.stdin?.write(line)
+    return job
+  }
+
+  close(): void {
+    this.#child.stdin?.end()
+  }
+
+  #hear(line: string): void {
+    const [id, news, value] = line.split(" ")
+    const job = this.#jobs.get(Number(id))
+    if (job === undefined) return
+    if (news === "started") {
+      job.pid = Number(value)
+      if (job.waiting !== undefined) signalGroup(job.pid, job.waiting)
+    } else {
+      this.#jobs.delete(Number(id))
+      Deferred.unsafeDone(job.exit, Effect.succeed(Number(value)))
+    }
+  }
+
+  #lose(): void {
+    this.gone = true
+    for (const job of this.#jobs.values()) {
+      if (job.pid !== undefined) signalGroup(job.pid, "SIGKILL")
+      Deferred.unsafeDone(job.exit, Effect.dieMessage("the shell that starts git has ended"))
+    }
+    this.#jobs.clear()
+  }
+}
+
+/** Starts a shell now, while this process is small, and another should it ever end. */
+export const makeForkingShell = (
+  environment: Readonly<Record<string, string>>
+): Effect.Effect<ForkingShell, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const directory = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "errand-git-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    let shell = new Shell(environment)
+    yield* Effect.addFinalizer(() => Effect.sync(() => shell.close()))
+    let count = 0
+
+    const run: ForkingShell = (call) =>
+      Effect.suspend(() => {
+        const id = ++count
+        const files = join(directory, String(id))
+        const line = lineOf(id, files, call)
+        if (line.length > longestLine) return Effect.succeedNone
+        return Effect.acquireUseRelease(
+          Effect.sync(() => {
+            if (shell.gone) shell = new Shell(environment)
+            if (call.input !== undefined) writeFileSync(`${files}.in`, call.input)
+            return shell.begin(id, line)
+          }),
+          (job) => Effect.map(Deferred.await(job.exit), (exitCode) => Option.some(readResult(files, call, exitCode))),
+          (job) =>
+            Effect.zipRight(
+              stop(job),
+              Effect.sync(() => removeFiles(files))
+            )
+        )
+      })
+    return run
+  })
+
+const readResult = (files: string, { complaintLimit, outputLimit }: ForkedCall, exitCode: number): ForkedResult => {
+  const [stdout, longer] = readStart(`${files}.out`, outputLimit)
+  const [stderr] = readStart(`${files}.err`, complaintLimit)
+  return { exitCode, stdout, longer, stderr: stderr.toString("utf8") }
+}
