@@ -11,9 +11,9 @@ import {
   requestOf,
   responseIn,
   toolResult,
-  turnOf,
   user
 } from "../support/claudeClientContract.ts"
+import { turnOf } from "../support/turnOf.ts"
 import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
 import { modelSettings } from "../support/settings.ts"
 

@@ -2,15 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Duration, Effect, Fiber, type Layer, Stream } from "effect"
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
-import {
-  ClaudeClient,
-  type ClaudeError,
-  type Response,
-  type TurnEvent,
-  type TurnMessage,
-  type TurnRequest
-} from "../../src/services/ClaudeClient.ts"
+import { ClaudeClient, type Response, type TurnMessage, type TurnRequest } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
+import { type Told, turnOf } from "./turnOf.ts"
 
 /** How long a silence is borne: by tests that wait for one, and by all others, whatever the machine is busy with. */
 const shortSilenceMs = 700
@@ -39,25 +33,6 @@ export const requestOf = (...messages: ReadonlyArray<TurnMessage>): TurnRequest 
   cacheAfter: [],
   maxTokens: 4_096
 })
-
-/** What a turn tells, its answer last. */
-export type Told = TurnEvent | { readonly _tag: "Finished"; readonly response: Response }
-
-export const turnOf = (client: typeof ClaudeClient.Service, request: TurnRequest): Stream.Stream<Told, ClaudeError> =>
-  Stream.asyncPush((emit) =>
-    client
-      .turn(request, (event) => void emit.single(event))
-      .pipe(
-        Effect.matchCause({
-          onFailure: (cause) => emit.halt(cause),
-          onSuccess: (response) => {
-            emit.single({ _tag: "Finished", response })
-            emit.end()
-          }
-        }),
-        Effect.forkScoped
-      )
-  )
 
 /** All that one turn tells. */
 export const listen = (request: TurnRequest) =>

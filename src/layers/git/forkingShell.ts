@@ -134,7 +134,8 @@ class Shell {
     })
     this.#child.stdin?.on("error", () => {})
     this.#child.once("error", () => this.#lose())
-    this.#child.once("close", () => this.#lose())
+    // Jobs that go on hold its output open: the end of the shell itself counts.
+    this.#child.once("exit", () => this.#lose())
     if (this.#child.stdout) createInterface({ input: this.#child.stdout }).on("line", (line) => this.#hear(line))
   }
 

@@ -1,0 +1,140 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, Option } from "effect"
+import { makeForkingShell, type ForkedCall } from "../../../src/layers/git/forkingShell.ts"
+
+const environment = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", KEPT: "kept" }
+
+const call = (program: string, args: ReadonlyArray<string>, more: Partial<ForkedCall> = {}): ForkedCall => ({
+  program,
+  args,
+  env: {},
+  input: undefined,
+  outputLimit: 10_000,
+  complaintLimit: 1_000,
+  rlimits: { memory: Number.POSITIVE_INFINITY, file: Number.POSITIVE_INFINITY },
+  ...more
+})
+
+const script = (text: string, more: Partial<ForkedCall> = {}) => call("sh", ["-c", text], more)
+
+const runWith = Effect.map(
+  makeForkingShell(environment),
+  (shell) => (what: ForkedCall) => Effect.map(shell(what), Option.getOrThrow)
+)
+
+const isAlive = (pid: number) => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe("the shell that starts programs", () => {
+  it.scoped("gives exit code, output and complaint", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const { exitCode, longer, stderr, stdout } = yield* run(script("echo out; echo err >&2; exit 3"))
+      assert.deepStrictEqual([exitCode, stdout.toString(), stderr, longer], [3, "out\n", "err\n", false])
+      assert.strictEqual((yield* run(script("kill -9 $$"))).exitCode, 137)
+      assert.strictEqual((yield* run(call("no-such-program", []))).exitCode, 127)
+    })
+  )
+
+  it.scoped("hands every word on as it is", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const words = [
+        "a b",
+        "'",
+        `"$HOME"`,
+        "$(echo x)",
+        "`echo y`",
+        "\\",
+        "line\nbreak",
+        "",
+        "-n",
+        "å🦐",
+        "*",
+        ";",
+        "'\n'"
+      ]
+      const { stdout } = yield* run(call("printf", ["%s\\0", ...words]))
+      assert.deepStrictEqual(stdout.toString().split("\0").slice(0, -1), words)
+      const { stdout: variables } = yield* run(
+        script('printf "%s|%s" "$KEPT" "$GIVEN"', { env: { GIVEN: "it's $x\n" } })
+      )
+      assert.strictEqual(variables.toString(), "kept|it's $x\n")
+    })
+  )
+
+  it.scoped("feeds bytes, and gives none where there are none", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const bytes = Uint8Array.from({ length: 5_000 }, (_, index) => index % 256)
+      assert.deepStrictEqual([...(yield* run(script("cat", { input: bytes }))).stdout], [...bytes])
+      assert.strictEqual((yield* run(script("cat"))).stdout.length, 0)
+    })
+  )
+
+  it.scoped("reads no more than it may, and says that there was more", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const result = yield* run(
+        script("yes | head -c 100000; yes >&2", { outputLimit: 10, rlimits: { memory: 2 ** 40, file: 200_000 } })
+      )
+      assert.deepStrictEqual([result.stdout.length, result.longer, result.stderr.length], [10, true, 1_000])
+      assert.strictEqual(result.exitCode, 128 + 25)
+    })
+  )
+
+  it.live("runs many at once, and forgets none", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const outputs = yield* Effect.all(
+        Array.from({ length: 40 }, (_, index) =>
+          Effect.map(run(script(`sleep 0.0${index % 7}; echo ${index}`)), ({ stdout }) => Number(stdout))
+        ),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        outputs,
+        Array.from({ length: 40 }, (_, index) => index)
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("kills a program with what it started when it is interrupted", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const told = `/tmp/errand-forked-${process.pid}`
+      const fiber = yield* Effect.fork(run(script(`sleep 60 & echo $! > ${told}; trap '' TERM; wait`)))
+      yield* Effect.sleep("300 millis")
+      const { stdout } = yield* run(script(`cat ${told}; rm ${told}`))
+      assert.isTrue(isAlive(Number(stdout)))
+      const [taken] = yield* Effect.timed(Fiber.interrupt(fiber))
+      assert.isBelow(Duration.toMillis(taken), 4_000)
+      yield* Effect.sleep("50 millis")
+      assert.isFalse(isAlive(Number(stdout)))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says that it ended, and is started again", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      const waiting = yield* Effect.fork(run(script("sleep 60")))
+      yield* Effect.sleep("200 millis")
+      process.kill(Number((yield* run(script("ps -o ppid= -p $PPID"))).stdout), "SIGKILL")
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(waiting)))
+      assert.strictEqual((yield* run(script("echo again"))).stdout.toString(), "again\n")
+    }).pipe(Effect.scoped)
+  )
+
+  it.scoped("takes no command that is too long for it", () =>
+    Effect.gen(function* () {
+      const shell = yield* makeForkingShell(environment)
+      assert.isTrue(Option.isNone(yield* shell(call("echo", ["x".repeat(20_000)]))))
+    })
+  )
+})
