@@ -4,15 +4,7 @@ import * as ClaudeClientAnthropic from "../../src/layers/ClaudeClientAnthropic.t
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { ClaudeClient, type Response, type TurnMessage, type TurnRequest } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
-import {
-  assistant,
-  callIn,
-  listen,
-  requestOf,
-  responseIn,
-  toolResult,
-  user
-} from "../support/claudeClientContract.ts"
+import { assistant, callIn, listen, requestOf, responseIn, toolResult, user } from "../support/claudeClientContract.ts"
 import { turnOf } from "../support/turnOf.ts"
 import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
 import { modelSettings } from "../support/settings.ts"

@@ -14,16 +14,16 @@ const after = (handle: SandboxHandle, script: string) =>
     return yield* handle.treeChanged
   })
 
+/** Told of everything before it. */
+const watched = (handle: SandboxHandle) =>
+  Effect.gen(function* () {
+    const tree = "mkdir -p src/deep .git/objects lib && echo a > src/deep/a && echo a > a && ln -s src link"
+    assert.isTrue(yield* after(handle, tree))
+    assert.isFalse(yield* after(handle, "true"))
+  })
+
 describeWithEngine("the work tree in a container", () => {
   const test = testIn(dockerSandbox("test-tree"))
-
-  /** Told of everything before it. */
-  const watched = (handle: SandboxHandle) =>
-    Effect.gen(function* () {
-      const tree = "mkdir -p src/deep .git/objects lib && echo a > src/deep/a && echo a > a && ln -s src link"
-      assert.isTrue(yield* after(handle, tree))
-      assert.isFalse(yield* after(handle, "true"))
-    })
 
   test("has not changed by what only looks at it, or by git's own work", (handle) =>
     Effect.gen(function* () {
