@@ -15,8 +15,8 @@ import { now } from "../timestamp.ts"
 import type { DueSlot } from "./dueSlots.ts"
 
 const unfinished: ReadonlyArray<TaskStatus> = ["queued", "running", "waiting", "paused"]
-/** Tasks of one schedule that are ended for a new one. */
-const mostReplaced = 100
+/** Tasks of one schedule that have not ended: more than it can get done would fill the queue. */
+const mostUnfinished = 100
 
 const noModel = {
   status: "failed",
@@ -35,12 +35,16 @@ export const makeSettleSlot = Effect.gen(function* () {
     const { id, owner, overlap, task } = schedule
     const { items } = yield* repo.list(
       { owner, schedule: id, status: unfinished },
-      { limit: mostReplaced, cursor: Option.none() }
+      { limit: mostUnfinished, cursor: Option.none() }
     )
     const [blocking] = items
     if (blocking !== undefined && overlap === "skip") {
       const detail = `The task ${blocking.id} of this schedule is still ${blocking.status}.`
       return { status: "skipped", reason: "overlap", detail, blockedBy: blocking.id } as const
+    }
+    if (overlap === "allow" && items.length === mostUnfinished) {
+      const detail = `${mostUnfinished} tasks of this schedule have not ended.`
+      return { status: "skipped", reason: "overlap", detail, blockedBy: blocking?.id ?? null } as const
     }
     if (!hasModel) return noModel
     const draft = yield* Effect.either(draftOf(owner, task, id))
