@@ -9,7 +9,7 @@
  * Does not own: which change is right at a moment (`TaskCommands.ts`, `agent/`), storage (`TaskRepo.ts`).
  */
 import { Data } from "effect"
-import { excerpt, fitContent, fitInput } from "./excerpts.ts"
+import { excerpt, fitContent, fitInput, shorten } from "./excerpts.ts"
 import type { CommitId, MessageId, QuestionId, ToolCallId } from "./Ids.ts"
 import type { ContentBlock, PendingMode, Role } from "./Message.ts"
 import {
@@ -237,6 +237,9 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
   }
 }
 
+const shortAnswer = ({ text, ...answer }: Answer): Answer =>
+  text === undefined ? answer : { ...answer, text: shorten(text) }
+
 /** What observers learn of a change to `task` (as it is after the change); null where there is nothing to tell. */
 export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
   switch (change._tag) {
@@ -244,7 +247,7 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
       return {
         type: "task.created",
         title: task.title,
-        prompt: excerpt(task.prompt).head,
+        prompt: shorten(task.prompt),
         repository: task.repository
       }
     case "Queued":
@@ -262,7 +265,7 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
         type: "message.queued",
         messageId: change.messageId,
         mode: change.mode,
-        text: excerpt(change.content).head
+        text: shorten(change.content)
       }
     case "MessageWithdrawn":
       return { type: "message.withdrawn", messageId: change.messageId }
@@ -296,7 +299,7 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
         revision: 1,
         kind: change.kind,
         title: change.title,
-        detail: change.detail,
+        detail: shorten(change.detail),
         choices: change.choices,
         expiresAt: change.expiresAt,
         default: change.default
@@ -307,13 +310,13 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
         questionId: change.questionId,
         revision: change.revision,
         outcome: change.outcome,
-        answer: change.answer
+        answer: shortAnswer(change.answer)
       }
     case "RetryScheduled":
       return {
         type: "retry.scheduled",
         code: change.code,
-        message: change.message,
+        message: shorten(change.message),
         attempt: change.attempt,
         delayMs: change.delayMs
       }
@@ -342,7 +345,7 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
     case "Completed":
       return { type: "task.completed" }
     case "Failed":
-      return { type: "task.failed", ...change.error }
+      return { type: "task.failed", code: change.error.code, message: shorten(change.error.message) }
     case "Cancelled":
       return { type: "task.cancelled" }
   }

@@ -273,7 +273,33 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
         const reply = yield* ask("GET", `/api/v1/tasks?q=${encodeURIComponent(q)}`, { token })
         expect([q, reply.status]).toEqual([q, 200])
       }
-      expect((yield* ask("GET", "/api/v1/tasks?cursor=garbage", { token })).status).toBeLessThan(500)
+    })
+  )
+
+  it.effect("refuses a cursor that no page has given, in every list", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("pages")
+      const { id } = (yield* create(token, newTask)).json
+      const wrapped = (key: string) => Buffer.from(key).toString("base64url")
+      const parts = ["messages", "tool-calls", "checkpoints", "events"].map((part) => `tasks/${id}/${part}`)
+      const lists = ["tasks", "questions", "usage?by=day", ...parts]
+      const forged = [
+        "",
+        "garbage",
+        "%00",
+        wrapped("-1"),
+        wrapped("NaN"),
+        wrapped("x y"),
+        wrapped("1;1"),
+        "MQ".repeat(3000)
+      ]
+      for (const list of lists) {
+        for (const cursor of forged) {
+          const join = list.includes("?") ? "&" : "?"
+          const { json, status } = yield* ask("GET", `/api/v1/${list}${join}cursor=${cursor}`, { token })
+          expect([list, cursor, status, json.errors?.[0]?.path]).toEqual([list, cursor, 422, "cursor"])
+        }
+      }
     })
   )
 

@@ -67,7 +67,7 @@ describe("fitInput", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.jsonValue({ maxDepth: 5 }), FastCheck.nat(300), (value, times) => {
         const many = Array.from({ length: times }, (_, index) => [`key${index}`, [value, "y".repeat(times * 30)]])
-        assert.isAtMost(sizeOf(fitInput(Object.fromEntries(many)).input), excerptLimit * 4)
+        assert.isAtMost(sizeOf(fitInput(Object.fromEntries(many)).input), excerptLimit)
       })
     )
   })
@@ -93,7 +93,27 @@ describe("fitContent", () => {
       content.map(({ type }) => type),
       ["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]
     )
-    for (const block of content) assert.isBelow(sizeOf(block), 9000)
+    assert.isAtMost(sizeOf(content), excerptLimit)
+    assert.isAbove(sizeOf(content), excerptLimit / 4)
     assert.deepInclude(content[4], { is_error: true, tool_use_id: toolCallId("t") })
+  })
+
+  it("is bounded for any number of blocks", () => {
+    for (const count of [1, 4, 16, 40, 500]) {
+      for (const length of [10, 500, 9_000, 100_000]) {
+        const texts = Array.from({ length: count }, () => ({ type: "text" as const, text: '"\n'.repeat(length / 2) }))
+        const calls = Array.from({ length: count }, (_, index) => ({
+          type: "tool_use" as const,
+          id: toolCallId(`toolu_${index}`.padEnd(40, "x")),
+          name: "write_file",
+          input: { path: "a".repeat(100), content: "x".repeat(length) }
+        }))
+        for (const content of [texts, calls, [...texts, ...calls]]) {
+          const cut = fitContent(content)
+          assert.isAtMost(sizeOf(cut.content), excerptLimit, `${count} of ${length}`)
+          assert.isNotEmpty(cut.content)
+        }
+      }
+    }
   })
 })

@@ -8,7 +8,7 @@ import { Message, PendingMessage } from "../../services/Message.ts"
 import { Timestamp } from "../../services/Task.ts"
 import { Answer, Excerpt, QuestionKind, TaskEvent } from "../../services/TaskEvent.ts"
 import { Authentication } from "./Authentication.ts"
-import { eventPaging, page, Paging, paging, query } from "./Page.ts"
+import { eventPaging, page, Paging, paging, place, query } from "./Page.ts"
 import { messageId, questionId, taskId, toolCallId } from "./params.ts"
 import { problems } from "./Problem.ts"
 import { NewAnswer, NewMessage } from "./requests.ts"
@@ -140,7 +140,9 @@ const events = HttpApiEndpoint.get("events")`/tasks/${taskId}/events`
   )
 
 const questions = HttpApiEndpoint.get("questions", "/questions")
-  .setUrlParams(query({ ...paging, status: Schema.optionalWith(QuestionView.fields.status, { exact: true }) }))
+  .setUrlParams(
+    query({ ...paging(place.position), status: Schema.optionalWith(QuestionView.fields.status, { exact: true }) })
+  )
   .addSuccess(page(QuestionView).annotations({ identifier: "QuestionPage" }))
   .addError(problems(422))
   .annotate(OpenApi.Identifier, "listQuestions")

@@ -7,14 +7,14 @@ import { BudgetPeriod } from "../../services/Budgets.ts"
 import { Day, Spend, Timestamp, Usd } from "../../services/Task.ts"
 import { SpendKey, SpendLine } from "../../services/TaskRepo.ts"
 import { Authentication } from "./Authentication.ts"
-import { page, paging, query, whole } from "./Page.ts"
+import { page, paging, place, query, whole } from "./Page.ts"
 import { problems } from "./Problem.ts"
 import { NewBudgets } from "./requests.ts"
 
 const day = Schema.optionalWith(Day.annotations({ message: whole("must be a day as 2026-01-31") }), { exact: true })
 
 const usageQuery = query({
-  ...paging,
+  ...paging(place.cost),
   from: day,
   to: day,
   by: Schema.optionalWith(

@@ -3,7 +3,7 @@
  *
  * Owns: the parameters and the shape that all lists share, and the strictness of query strings.
  */
-import { Schema } from "effect"
+import { Either, Encoding, Option, Schema } from "effect"
 
 /** Query strings are as strict as bodies: an unknown parameter is refused by name. */
 export const query = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
@@ -25,13 +25,36 @@ export const limit = (max: number, byDefault: number) =>
     { exact: true, default: () => byDefault }
   )
 
-/** How much of a list, and from where: `cursor` is the `nextCursor` of the page before. */
-export const paging = {
-  limit: limit(200, 50),
-  cursor: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(512)), { exact: true })
+const notGiven = { message: whole("must be the nextCursor of the page before") }
+
+const wraps = (key: RegExp) => (cursor: string) =>
+  Option.exists(Either.getRight(Encoding.decodeBase64UrlString(cursor)), (text) => key.test(text))
+
+const moment = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"
+
+/** What a cursor wraps: the place of the last item of a page in its list. */
+export const place = {
+  /** In the order of a number. */
+  position: /^\d{1,15}$/,
+  /** By birth, then by id. */
+  birth: new RegExp(`^${moment} [a-z]+_[0-9A-Z]{26}$`),
+  time: new RegExp(`^${moment}$`),
+  /** By cost, then by what it was spent on. */
+  cost: /^\d[\d.e+-]* [^]*$/
 }
 
-export const Paging = query(paging)
+/**
+ * How much of a list, and from where: `cursor` is the `nextCursor` of the page before. One that no page of such a list
+ * can have given is refused.
+ */
+export const paging = (key: RegExp) => ({
+  limit: limit(200, 50),
+  cursor: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(4096), Schema.filter(wraps(key), notGiven)), {
+    exact: true
+  })
+})
+
+export const Paging = query(paging(place.position))
 
 /** Pages of the log are longer: events are small. */
 export const eventPaging = {
@@ -47,7 +70,7 @@ export const eventPaging = {
     { exact: true }
   ),
   limit: limit(500, 100),
-  cursor: paging.cursor
+  cursor: Schema.optionalWith(Schema.String.pipe(Schema.pattern(place.position, notGiven)), { exact: true })
 }
 
 /** `nextCursor` is null on the last page. */

@@ -6,7 +6,7 @@ import { Schema } from "effect"
 import { Schedule, ScheduleRun } from "../../services/Schedules.ts"
 import { Timestamp } from "../../services/Task.ts"
 import { Authentication } from "./Authentication.ts"
-import { limit, page, Paging, query } from "./Page.ts"
+import { limit, page, paging, place, query } from "./Page.ts"
 import { scheduleId } from "./params.ts"
 import { problems } from "./Problem.ts"
 import { NewSchedule, SchedulePatch } from "./requests.ts"
@@ -30,7 +30,7 @@ const create = HttpApiEndpoint.post("create", "/schedules")
   .annotate(OpenApi.Summary, "Hands over an errand at every slot of a cron expression, in a time zone.")
 
 const list = HttpApiEndpoint.get("list", "/schedules")
-  .setUrlParams(Paging)
+  .setUrlParams(query(paging(place.birth)))
   .addSuccess(page(ScheduleView).annotations({ identifier: "SchedulePage" }))
   .addError(problems(422))
   .annotate(OpenApi.Identifier, "listSchedules")
@@ -69,7 +69,7 @@ const remove = HttpApiEndpoint.del("remove")`/schedules/${scheduleId}`
   .annotate(OpenApi.Summary, "Deletes the schedule; its tasks stay.")
 
 const runs = HttpApiEndpoint.get("runs")`/schedules/${scheduleId}/runs`
-  .setUrlParams(Paging)
+  .setUrlParams(query(paging(place.time)))
   .addSuccess(page(ScheduleRun).annotations({ identifier: "ScheduleRunPage" }))
   .addError(problems(404, 422))
   .annotate(OpenApi.Identifier, "listScheduleRuns")

@@ -7,7 +7,7 @@ import { ScheduleId } from "../../services/Ids.ts"
 import { NewTask } from "../../services/NewTask.ts"
 import { TaskStatus } from "../../services/TaskStatus.ts"
 import { Authentication } from "./Authentication.ts"
-import { page, paging, query, whole } from "./Page.ts"
+import { page, paging, place, query, whole } from "./Page.ts"
 import { taskId } from "./params.ts"
 import { problems } from "./Problem.ts"
 import { Rewind, TaskPatch } from "./requests.ts"
@@ -30,7 +30,7 @@ const optionalText = (maxLength: number) =>
   Schema.optionalWith(Schema.String.pipe(Schema.maxLength(maxLength)), { exact: true })
 
 const filters = query({
-  ...paging,
+  ...paging(place.birth),
   status: Schema.optionalWith(Statuses, { exact: true }),
   repository: optionalText(2048),
   tag: optionalText(64),
