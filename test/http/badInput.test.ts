@@ -6,6 +6,9 @@ import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { ask, baseUrl, door, newTask, tokenFor } from "./door.ts"
 
+/** A cursor that wraps this. */
+const wrapped = (key: string) => Buffer.from(key).toString("base64url")
+
 const create = (token: string, body: unknown, headers = {}) => ask("POST", "/api/v1/tasks", { token, body, headers })
 
 /** Writes bytes to the server and gives everything that it answers until it closes, or `patience` is over. */
@@ -280,7 +283,6 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
     Effect.gen(function* () {
       const { token } = yield* tokenFor("pages")
       const { id } = (yield* create(token, newTask)).json
-      const wrapped = (key: string) => Buffer.from(key).toString("base64url")
       const parts = ["messages", "tool-calls", "checkpoints", "events"].map((part) => `tasks/${id}/${part}`)
       const lists = ["tasks", "questions", "usage?by=day", ...parts]
       const forged = [
