@@ -95,10 +95,7 @@ export interface SandboxHandle {
    * `onOutput` gets the output as it comes, for previews; it is called synchronously and must return at once. Pieces may
    * be left out.
    */
-  readonly run: (
-    command: Command,
-    onOutput?: (chunk: Uint8Array) => void
-  ) => Effect.Effect<CommandResult, SandboxLost>
+  readonly run: (command: Command, onOutput?: (chunk: Uint8Array) => void) => Effect.Effect<CommandResult, SandboxLost>
   /** Runs a program with `input` on its standard input and gives its standard output, byte for byte, with back-pressure. */
   readonly pipe: <E>(
     argv: Command["argv"],

@@ -226,7 +226,12 @@ export const sandboxContract = <E>(name: string, layer: Layer.Layer<Sandbox, E>)
 
     test("that can't be started says so", (handle) =>
       Effect.gen(function* () {
-        const unknown = yield* handle.run({ ...sh(""), argv: ["no-such-program", "x"] })
+        const unknown = yield* handle.run({
+          ...sh(""),
+          argv: ["no-such-program", "x"],
+          // A search path of this user's own: where a folder in it can't be searched, the answer is 126.
+          env: { PATH: "/usr/bin:/bin" }
+        })
         assert.strictEqual(unknown.exitCode, 127)
         assert.include(unknown.output, "no-such-program")
         assert.strictEqual(unknown.bytes, Buffer.byteLength(unknown.output))

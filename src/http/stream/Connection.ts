@@ -8,7 +8,7 @@ import type { Socket } from "node:net"
 import { Option, type Redacted } from "effect"
 import { WebSocket } from "ws"
 import type { Principal } from "../../services/Accounts.ts"
-import { behindBytes, Outbox } from "./Outbox.ts"
+import { behindBytes, Outbox, type Wire } from "./Outbox.ts"
 import type { Subscription } from "./Subscription.ts"
 
 /** Seconds without taking a byte, while there are bytes to take. */
@@ -27,6 +27,33 @@ export interface Identity {
   readonly token: Redacted.Redacted
 }
 
+/** So much leaves at once: that much more in one turn would look like a client that does not read. */
+const gatheredBytes = 8 * 1024
+
+/** What is sent in one turn of the event loop leaves in one write: a step of a task is some six frames. */
+const gathering = (socket: WebSocket, transport: Socket): Wire => {
+  let corked = false
+  const release = () => {
+    if (!corked) return
+    corked = false
+    transport.uncork()
+  }
+  return {
+    get bufferedAmount() {
+      return socket.bufferedAmount
+    },
+    send: (data, options, done) => {
+      if (!corked) {
+        corked = true
+        transport.cork()
+        setImmediate(release)
+      }
+      socket.send(data, options, done)
+      if (socket.bufferedAmount >= gatheredBytes) release()
+    }
+  }
+}
+
 export class Connection {
   readonly outbox: Outbox
   readonly subscriptions = new Map<string, Subscription>()
@@ -42,7 +69,7 @@ export class Connection {
   constructor(socket: WebSocket, transport: Socket) {
     this.socket = socket
     this.transport = transport
-    this.outbox = new Outbox(socket)
+    this.outbox = new Outbox(gathering(socket, transport))
     socket.on("pong", () => {
       this.unansweredPings = 0
     })

@@ -8,7 +8,7 @@ import { cleanLine, complaint, refused, remoteFailed, serverName } from "./failu
 import type { Limits } from "./limits.ts"
 import type { Git } from "./process.ts"
 import { isRefName } from "./refNames.ts"
-import { askForRefs, tryAtRemote } from "./refs.ts"
+import { askForRefs, saysLittle, tryAtRemote } from "./refs.ts"
 import type { Remote } from "./remote.ts"
 
 export interface Target {
@@ -51,7 +51,8 @@ export const makePush = (git: Git, limits: Limits) =>
         `--force-with-lease=${ref}:${expected ?? ""}`
       ],
       operands: [`${commit}:${ref}`],
-      timeout: limits.transferTime
+      timeout: limits.transferTime,
+      ...saysLittle
     })
     if (result.exitCode === 0) return
     const rejected = rejection(result.stdout.toString("utf8"))

@@ -30,6 +30,9 @@ export const tryAtRemote = (git: Git, remote: Remote, call: RemoteCall): Effect.
     .pipe(Effect.mapError((stopped) => remoteStopped(host, stopped)))
 }
 
+/** For what writes no file but its own output: the limit on files stops a remote that says too much. */
+export const saysLittle = { saysLittle: true, rlimits: { file: 2 * outputLimit } } as const
+
 /** As `tryAtRemote`, and whatever fails is the remote's failure. */
 export const atRemote = (git: Git, remote: Remote, call: RemoteCall): Effect.Effect<GitResult, RemoteFailed> =>
   Effect.filterOrFail(
@@ -53,7 +56,12 @@ export const askForRefs = (
   timeout: GitCall["timeout"]
 ): Effect.Effect<Refs, RemoteFailed> =>
   Effect.map(
-    atRemote(git, remote, { args: ["ls-remote", "--symref", "--quiet"], operands: names, timeout }),
+    atRemote(git, remote, {
+      args: ["ls-remote", "--symref", "--quiet"],
+      operands: names,
+      timeout,
+      ...saysLittle
+    }),
     ({ stdout }) => {
       const ids = new Map<string, string>()
       let head: string | undefined
