@@ -30,7 +30,7 @@ export interface GitCall<E = never> {
   readonly outputLimit: number
   /** What happens at the limit: the call fails (the default), or git is stopped and `run` gives the first bytes. */
   readonly atLimit?: "fail" | "cut"
-  /** Its output is short whatever the repository holds: it may be kept in a file, which makes `run` cheaper. */
+  /** Its output is short whatever the repository holds: it may be kept in a file, which makes `run` cheaper. A call with a secret is not. */
   readonly saysLittle?: boolean
   /** What the kernel enforces on git and on every child of it, in bytes. */
   readonly rlimits?: { readonly memory?: number; readonly file?: number }
@@ -132,7 +132,9 @@ export const makeGit = (environment: Readonly<Record<string, string>>, forked: F
 type SmallCall = GitCall & { readonly input?: string | Uint8Array }
 
 const isSmall = (call: GitCall<unknown>): call is SmallCall =>
-  call.saysLittle === true && (typeof call.input !== "object" || call.input instanceof Uint8Array)
+  call.saysLittle === true &&
+  call.secret === undefined &&
+  (typeof call.input !== "object" || call.input instanceof Uint8Array)
 
 const toForked = (call: SmallCall): ForkedCall => ({
   program: "git",
