@@ -6,7 +6,7 @@
  * Input and output are files, since a shell can be handed no pipe. So this is for programs that say little.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -35,7 +35,7 @@ export interface ForkedResult {
 
 /**
  * Runs a program to its end; interruption kills it with all that it started. None, and nothing has happened, when the
- * command is too long for a line of the shell.
+ * command is too long for a line of the shell, or when there can be no files: the place is full, or was tidied away.
  */
 export type ForkingShell = (call: ForkedCall) => Effect.Effect<Option.Option<ForkedResult>>
 
@@ -70,13 +70,17 @@ const lineOf = (id: number, files: string, { args, env, input, program, rlimits 
   return `( { ${job}; } <${from} >${files}.out 2>${files}.err & echo ${id} started $!; wait $!; echo ${id} ended $? ) &\n`
 }
 
-const signalGroup = (pid: number, name: NodeJS.Signals) => {
+/** False when there is nobody to get it; a negative number names a group. */
+const kill = (pid: number, name: NodeJS.Signals): boolean => {
   try {
-    process.kill(-pid, name)
+    return process.kill(pid, name)
   } catch {
-    // It has ended by itself.
+    return false
   }
 }
+
+/** A program leads a group of its own from a moment after its start, and never where there is no `setsid`. */
+const signalStarted = (pid: number, name: NodeJS.Signals): boolean => kill(-pid, name) || kill(pid, name)
 
 interface Job {
   pid: number | undefined
@@ -89,18 +93,20 @@ interface Job {
 const signal = (job: Job, name: NodeJS.Signals) =>
   Effect.sync(() => {
     if (job.pid === undefined) job.waiting = name
-    else signalGroup(job.pid, name)
+    else signalStarted(job.pid, name)
   })
 
-/** Asks first: git removes its locks and temporary files when it may. */
+/** Asks first: git removes its locks and temporary files when it may. What it started may outlive it, but not this. */
 const stop = (job: Job) =>
   Effect.gen(function* () {
     if (yield* Deferred.isDone(job.exit)) return
     const gone = Deferred.await(job.exit).pipe(Effect.exit, Effect.interruptible, Effect.timeoutOption(patience))
     yield* signal(job, "SIGTERM")
-    if (Option.isSome(yield* gone)) return
-    yield* signal(job, "SIGKILL")
-    yield* gone
+    if (Option.isNone(yield* gone)) {
+      yield* signal(job, "SIGKILL")
+      yield* gone
+    }
+    if (job.pid !== undefined) kill(-job.pid, "SIGKILL")
   })
 
 const removeFiles = (files: string) => {
@@ -156,20 +162,21 @@ class Shell {
     if (job === undefined) return
     if (news === "started") {
       job.pid = Number(value)
-      if (job.waiting !== undefined) signalGroup(job.pid, job.waiting)
+      if (job.waiting !== undefined) signalStarted(job.pid, job.waiting)
     } else {
       this.#jobs.delete(Number(id))
       Deferred.unsafeDone(job.exit, Effect.succeed(Number(value)))
     }
   }
 
+  /** Jobs outlive their shell; one that was about to begin may still be heard of. */
   #lose(): void {
     this.gone = true
     for (const job of this.#jobs.values()) {
-      if (job.pid !== undefined) signalGroup(job.pid, "SIGKILL")
+      if (job.pid === undefined) job.waiting = "SIGKILL"
+      else signalStarted(job.pid, "SIGKILL")
       Deferred.unsafeDone(job.exit, Effect.dieMessage("the shell that starts git has ended"))
     }
-    this.#jobs.clear()
   }
 }
 
@@ -194,14 +201,17 @@ export const makeForkingShell = (
         if (line.length > longestLine) return Effect.succeedNone
         return Effect.acquireUseRelease(
           Effect.sync(() => {
+            if (!wroteInput(files, call)) return undefined
             if (shell.gone) shell = new Shell(environment)
-            if (call.input !== undefined) writeFileSync(`${files}.in`, call.input)
             return shell.begin(id, line)
           }),
-          (job) => Effect.map(Deferred.await(job.exit), (exitCode) => Option.some(readResult(files, call, exitCode))),
+          (job) =>
+            job === undefined
+              ? Effect.succeedNone
+              : Effect.map(Deferred.await(job.exit), (exitCode) => readResult(files, call, exitCode)),
           (job) =>
             Effect.zipRight(
-              stop(job),
+              job === undefined ? Effect.void : stop(job),
               Effect.sync(() => removeFiles(files))
             )
         )
@@ -209,8 +219,23 @@ export const makeForkingShell = (
     return run
   })
 
-const readResult = (files: string, { complaintLimit, outputLimit }: ForkedCall, exitCode: number): ForkedResult => {
+const wroteInput = (files: string, { input }: ForkedCall): boolean => {
+  try {
+    if (input !== undefined) writeFileSync(`${files}.in`, input)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The shell opens the file of the complaints last: where there is none, the program was never started. */
+const readResult = (
+  files: string,
+  { complaintLimit, outputLimit }: ForkedCall,
+  exitCode: number
+): Option.Option<ForkedResult> => {
+  if (!existsSync(`${files}.err`)) return Option.none()
   const [stdout, longer] = readStart(`${files}.out`, outputLimit)
   const [stderr] = readStart(`${files}.err`, complaintLimit)
-  return { exitCode, stdout, longer, stderr: stderr.toString("utf8") }
+  return Option.some({ exitCode, stdout, longer, stderr: stderr.toString("utf8") })
 }

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option } from "effect"
+import { rmSync } from "node:fs"
+import { dirname } from "node:path"
 import { makeForkingShell, type ForkedCall } from "../../../src/layers/git/forkingShell.ts"
 
 const environment = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", KEPT: "kept" }
@@ -120,6 +122,18 @@ describe("the shell that starts programs", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("kills a program that has only just begun at once", () =>
+    Effect.gen(function* () {
+      const run = yield* runWith
+      for (let microseconds = 0; microseconds < 4_000; microseconds += 200) {
+        const fiber = yield* Effect.fork(run(call("sleep", ["60"])))
+        yield* Effect.sleep(Duration.micros(BigInt(microseconds)))
+        const [taken] = yield* Effect.timed(Fiber.interrupt(fiber))
+        assert.isBelow(Duration.toMillis(taken), 1_000)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("says that it ended, and is started again", () =>
     Effect.gen(function* () {
       const run = yield* runWith
@@ -128,6 +142,16 @@ describe("the shell that starts programs", () => {
       process.kill(Number((yield* run(script("ps -o ppid= -p $PPID"))).stdout), "SIGKILL")
       assert.isTrue(Exit.isFailure(yield* Fiber.await(waiting)))
       assert.strictEqual((yield* run(script("echo again"))).stdout.toString(), "again\n")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does nothing where its files can't be", () =>
+    Effect.gen(function* () {
+      const shell = yield* makeForkingShell(environment)
+      const told = Option.getOrThrow(yield* shell(script("readlink /proc/$$/fd/1")))
+      yield* Effect.sync(() => rmSync(dirname(told.stdout.toString().trim()), { recursive: true }))
+      assert.isTrue(Option.isNone(yield* shell(script("cat", { input: "in" }))))
+      assert.isTrue(Option.isNone(yield* shell(script("echo out"))))
     }).pipe(Effect.scoped)
   )
 
