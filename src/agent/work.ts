@@ -10,7 +10,7 @@ import { DiskSpace } from "../services/DiskSpace.ts"
 import { Ids } from "../services/Ids.ts"
 import type { ContentBlock } from "../services/Message.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { diskFull } from "../services/TaskCommands.ts"
+import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { askModel, counted } from "./askModel.ts"
 import { save, saveForSure, type Workplace } from "./checkpoint.ts"
@@ -135,7 +135,7 @@ const act = Effect.fnUntraced(function* (
       if (verdict.calls.some(({ name }) => !isReadOnly(name))) yield* Ref.set(place.tree, "touched")
       // The tools need not wait for the disk: what they do counts only when it is stored, after this.
       const recording = yield* Effect.fork(run.record(changes))
-      const { ends, results } = yield* useTools(run, place.sandbox, groups, verdict.broken)
+      const { ends, results } = yield* useTools(behind(run, recording), place.sandbox, groups, verdict.broken)
       yield* Fiber.join(recording)
       return { ...after, outbox: results, unsaved: ends }
     }
@@ -150,6 +150,12 @@ const act = Effect.fnUntraced(function* (
     case "Failed":
       return yield* verdict.error
   }
+})
+
+/** The same run, with records that come after another one: a question is never stored before the call that asks it. */
+const behind = (run: TaskRun, recording: Fiber.Fiber<unknown, RunSuperseded>): TaskRun => ({
+  ...run,
+  record: (changes) => Effect.zipRight(Fiber.join(recording), run.record(changes))
 })
 
 const stumble = (before: Progress, after: Progress): Effect.Effect<Progress, TaskFailed> =>

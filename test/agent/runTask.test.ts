@@ -193,6 +193,8 @@ describe("the conversation", () => {
       }).pipe(Effect.provide(app))
       expect(task.status).toBe("completed")
       expect(types).toContain("task.resumed")
+      const inOrder = ["tool.started", "question.opened", "task.waiting", "question.closed", "task.resumed"]
+      expect(types.filter((type) => inOrder.includes(type))).toEqual(inOrder)
       expect(JSON.stringify(events)).toContain("It is blue.")
     })
   )
