@@ -11,11 +11,8 @@ import { byRun, RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 
-/** Requests to interrupt the tool that runs, if one does; none is kept for a later tool. */
-export interface ToolInterrupts {
-  /** What a request calls while a tool can be interrupted. */
-  current: (() => void) | undefined
-}
+/** Interrupts for the tools that run now, if any do: a request calls all of them, and none is kept for a later tool. */
+export type ToolInterrupts = Set<() => void>
 
 export interface TaskRun {
   readonly number: number

@@ -20,6 +20,9 @@ import * as TaskRun from "./TaskRun.ts"
 import { layOut } from "./workspace.ts"
 import { work } from "./work.ts"
 
+/** How long a run that is stopped tries to say so. */
+const lastWrite = Duration.seconds(3)
+
 /**
  * Runs a leased task to the end of this run. The sandbox is gone when this returns, however it ends; the task is then
  * final, paused, waiting for a person without a sandbox, or queued again.
@@ -46,9 +49,7 @@ export const runTask = Effect.fn("runTask")(
           end(run, TaskChange.Queued({ reason: "recovery" }))
         )
       ),
-      Effect.onExit((exit) =>
-        Exit.isInterrupted(exit) ? Effect.ignore(end(run, TaskChange.Queued({ reason: "shutdown" }))) : Effect.void
-      ),
+      Effect.onExit((exit) => (Exit.isInterrupted(exit) ? putBack(run) : Effect.void)),
       Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message))
     )
   },
@@ -56,6 +57,14 @@ export const runTask = Effect.fn("runTask")(
 )
 
 const end = (run: TaskRun.TaskRun, change: TaskChange) => Effect.flatMap(run.lap, (lap) => run.record([lap, change]))
+
+/** A full disk holds up no shutdown: what could not be stored is found by the next start. */
+const putBack = (run: TaskRun.TaskRun) =>
+  end(run, TaskChange.Queued({ reason: "shutdown" })).pipe(
+    Effect.interruptible,
+    Effect.timeoutOption(lastWrite),
+    Effect.ignore
+  )
 
 const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const place = yield* prepare(run)

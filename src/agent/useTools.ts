@@ -96,15 +96,15 @@ const interrupted = failure("[interrupted: the user has sent a message]")
 /** In a fiber of its own, which a request of the user interrupts; waiting for a person is not interrupted. */
 const interruptible = <E, R>(run: TaskRun, tool: Effect.Effect<ToolOutcome, E, R>): Effect.Effect<ToolOutcome, E, R> =>
   Effect.acquireUseRelease(
-    Effect.tap(Effect.interruptible(tool).pipe(Effect.fork), (fiber) =>
-      Effect.sync(() => {
-        run.interrupts.current = () => fiber.unsafeInterruptAsFork(fiber.id())
-      })
-    ),
-    (fiber) =>
+    Effect.map(Effect.fork(Effect.interruptible(tool)), (fiber) => {
+      const interrupt = () => fiber.unsafeInterruptAsFork(fiber.id())
+      run.interrupts.add(interrupt)
+      return { fiber, interrupt }
+    }),
+    ({ fiber }) =>
       Effect.flatMap(Fiber.await(fiber), (exit) => (Exit.isInterrupted(exit) ? Effect.succeed(interrupted) : exit)),
-    (fiber) => {
-      run.interrupts.current = undefined
+    ({ fiber, interrupt }) => {
+      run.interrupts.delete(interrupt)
       return Fiber.interrupt(fiber)
     }
   )

@@ -3,7 +3,7 @@
  *
  * A slot is settled in one transaction, with its task and with the slot that comes next, so that a crash repeats none.
  */
-import { Effect, FiberMap, Layer, Option } from "effect"
+import { type Cause, Effect, FiberMap, Layer, Option } from "effect"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import type { TaskId } from "../services/Ids.ts"
 import { type Schedule, Schedules } from "../services/Schedules.ts"
@@ -16,6 +16,12 @@ import { now } from "./timestamp.ts"
 
 /** How long to wait when something could not be stored. */
 const storagePause = "2 seconds"
+
+/** The next look finds again what is due. */
+const orLater = (trouble: string) =>
+  Effect.catchAllCause((cause: Cause.Cause<unknown>) =>
+    Effect.zipRight(Effect.logWarning(`${trouble}; it is tried again.`, cause), Effect.sleep(storagePause))
+  )
 
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
@@ -47,16 +53,12 @@ export const layer = Layer.scopedDiscard(
       // Below the floor nobody gets a new task: slots that pass meanwhile were missed, and are told so.
       Effect.zipLeft(schedules.due, disk.until(false)),
       Effect.forEach((schedule) =>
-        Effect.annotateLogs(settleAll(schedule), { scheduleId: schedule.id }).pipe(
-          Effect.catchAllCause((cause) =>
-            Effect.zipRight(
-              Effect.logWarning("A schedule could not be settled; it is tried again.", cause),
-              Effect.sleep(storagePause)
-            )
-          )
+        settleAll(schedule).pipe(
+          orLater("A schedule could not be settled"),
+          Effect.annotateLogs({ scheduleId: schedule.id })
         )
       )
     )
-    yield* Effect.forkScoped(Effect.forever(settleDue))
+    yield* settleDue.pipe(orLater("Schedules could not be read"), Effect.forever, Effect.forkScoped)
   })
 )

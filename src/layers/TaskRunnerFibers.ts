@@ -55,7 +55,7 @@ export const layer = Layer.scoped(
     const start = (lease: Lease, slot: Scope.CloseableScope) =>
       Effect.gen(function* () {
         const { id } = lease.task
-        const toolInterrupts: ToolInterrupts = { current: undefined }
+        const toolInterrupts: ToolInterrupts = new Set()
         yield* Ref.update(interrupts, HashMap.set(id, toolInterrupts))
         yield* runTask(lease, toolInterrupts).pipe(
           Effect.provide(context),
@@ -84,13 +84,16 @@ export const layer = Layer.scoped(
 
     const isRunning = (id: TaskId) => FiberMap.has(runs, id)
 
-    yield* sweep(sandbox).pipe(
-      Effect.zipRight(queue.recover),
-      Effect.zipRight(Effect.forever(takeNext)),
+    yield* untilItWorks(
+      "Tasks of a former life could not be taken up",
+      Effect.zipRight(sweep(sandbox), queue.recover)
+    ).pipe(Effect.zipRight(Effect.forever(untilItWorks("No task could be started", takeNext))), Effect.forkScoped)
+    yield* Effect.forkScoped(Effect.provide(resumeWithSpace, context))
+    yield* untilItWorks("Questions could not be looked through", closeExpired(isRunning)).pipe(
+      Effect.repeat(questionCheck),
+      Effect.provide(context),
       Effect.forkScoped
     )
-    yield* Effect.forkScoped(Effect.provide(resumeWithSpace, context))
-    yield* closeExpired(isRunning).pipe(Effect.repeat(questionCheck), Effect.provide(context), Effect.forkScoped)
 
     return TaskRunner.of({
       stop: (id) => FiberMap.remove(runs, id),
@@ -98,7 +101,7 @@ export const layer = Layer.scoped(
         Effect.flatMap(Ref.get(interrupts), (all) =>
           Option.match(HashMap.get(all, id), {
             onNone: () => Effect.void,
-            onSome: (tools) => Effect.sync(() => tools.current?.())
+            onSome: (tools) => Effect.sync(() => tools.forEach((interrupt) => interrupt()))
           })
         ),
       running: Effect.sync(() => Array.from(runs, ([id]) => id)),
@@ -106,6 +109,15 @@ export const layer = Layer.scoped(
     })
   })
 )
+
+/** What this layer does in the background, it does as long as the server lives, whatever happened once. */
+const untilItWorks = <A, E, R>(trouble: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  Effect.catchAllCause(effect, (cause) =>
+    Effect.logWarning(`${trouble}; it is tried again.`, cause).pipe(
+      Effect.zipRight(Effect.sleep(healthCheck)),
+      Effect.zipRight(Effect.suspend(() => untilItWorks(trouble, effect)))
+    )
+  )
 
 /** Sandboxes of a former life go before anything runs; an engine that is away is asked again until it answers. */
 const sweep = (sandbox: Sandbox["Type"]) =>

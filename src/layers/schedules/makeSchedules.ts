@@ -100,7 +100,10 @@ export const makeSchedules = Effect.fnUntraced(function* (store: ScheduleStore) 
       const current = Option.filter(yield* store.load(schedule.id), isCurrent(schedule))
       if (Option.isNone(current)) return Option.none()
       const run = yield* outcome
-      yield* store.replace({ schedule: { ...schedule, nextRunAt: next }, settledAt: run.through ?? run.slot })
+      yield* store.replace({
+        schedule: { ...current.value.schedule, nextRunAt: next },
+        settledAt: run.through ?? run.slot
+      })
       yield* store.record(schedule.id, run)
       return Option.some(run)
     }).pipe(transaction.run, Effect.withSpan("Schedules.settle"))
