@@ -18,8 +18,8 @@ import type { BudgetStore } from "./BudgetStore.ts"
 import { type Account, Ledger, type Verdict } from "./Ledger.ts"
 import { dayAt, firstDay, periodOf, resetsAt } from "./periods.ts"
 
-/** Looked at again so often at least, since clocks are set. */
-const longestPause = Duration.hours(1)
+/** Looked at again so often at least: clocks are set, and a full disk refuses what would have gone on. */
+const longestPause = Duration.minutes(5)
 
 const today = Effect.map(Clock.currentTimeMillis, dayAt)
 
@@ -130,7 +130,7 @@ export const makeBudgets = Effect.fnUntraced(function* (store: BudgetStore) {
     const short = (yield* repo.withStatus(["paused"])).filter(isShortOfBudget)
     const ready = short.filter((task) => ledger.hasRoom(task, day))
     if (ready.length === 0) return
-    // A task that was ended or deleted in between needs no money.
+    // A task that was ended or deleted in between needs no money, and one that can't be written now has its next turn.
     yield* Effect.forEach(ready, ({ id }) => Effect.ignore(repo.change(id, budgetFreed)), { discard: true })
     yield* queue.wake
   }).pipe(
