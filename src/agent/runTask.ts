@@ -1,7 +1,7 @@
 /**
  * One run of a task, from lease to end.
  */
-import { Duration, Effect, Exit, Option, Ref } from "effect"
+import { Cause, Duration, Effect, Exit, Option, Ref } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
@@ -22,6 +22,9 @@ import { work } from "./work.ts"
 
 /** How long a run that is stopped tries to say so. */
 const lastWrite = Duration.seconds(3)
+
+/** What broke a run down on the server's side, open files that ran out, say, often passes: the next run comes later. */
+const breather = "5 seconds"
 
 /**
  * Runs a leased task to the end of this run. The sandbox is gone when this returns, however it ends; the task is then
@@ -44,9 +47,9 @@ export const runTask = Effect.fn("runTask")(
           )
       }),
       Effect.catchAllDefect((defect) =>
-        Effect.zipRight(
-          Effect.logError("a run died of a defect", defect),
-          end(run, TaskChange.Queued({ reason: "recovery" }))
+        Effect.logError("a run died of a defect", Cause.die(defect)).pipe(
+          Effect.zipRight(Effect.sleep(breather)),
+          Effect.zipRight(end(run, TaskChange.Queued({ reason: "recovery" })))
         )
       ),
       Effect.onExit((exit) => (Exit.isInterrupted(exit) ? putBack(run) : Effect.void)),

@@ -97,7 +97,9 @@ export const snapshot = Effect.fn("workspace.snapshot")(function* <E extends Fai
   yield* Effect.logInfo("mending the repository in the sandbox", lastLine(first.output))
   yield* lay(handle, "mend", { ...origin, files: parent }).pipe(
     Effect.mapError((error) =>
-      error._tag === "SandboxLost" ? error : new SnapshotFailed({ reason: "git", detail: error.message })
+      error._tag === "SandboxLost"
+        ? error
+        : new SnapshotFailed({ reason: "git", detail: lastLine(error.message).slice(0, 300) })
     )
   )
   return yield* read(yield* take(handle, parent))

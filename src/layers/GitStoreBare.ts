@@ -51,7 +51,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const { path: dataDir } = yield* DataDir
   const limits = { ...defaultLimits, ...own }
   const clean = yield* Effect.orDie(environment)
-  const git = makeGit(clean, yield* makeForkingShell(clean))
+  const git = makeGit(clean, yield* makeForkingShell(clean, join(dataDir, "git-calls")))
   yield* checkVersion(git)
   const repositories = yield* makeRepositories(git, join(dataDir, "repositories"), limits)
   const connect = makeConnect({

@@ -163,7 +163,13 @@ layer(workplaceLayer, { excludeTestServices: true })("workspace", (it) => {
         "head -c 100 /dev/urandom > .git/errand/index",
         "touch .git/errand/index.lock .git/index.lock",
         ": > .git/errand/parent",
-        ": > .git/HEAD"
+        ": > .git/HEAD",
+        "rm .git/errand/index; mkfifo .git/errand/index",
+        "mkfifo .git/errand/complaint.new; mv .git/errand/complaint.new .git/errand/complaint",
+        "rm .git/errand/outgoing; mkfifo .git/errand/outgoing",
+        "ln -sf ../../readme.md .git/errand/outgoing",
+        "chmod 500 .git/errand .git/errand/objects",
+        "chmod 000 .git ."
       ]
       for (const [number, damage] of damages.entries()) {
         yield* sh(place, `echo ${number} > file${number}; ${damage}`)

@@ -8,6 +8,12 @@ set -eu
 own=.git/errand
 agent() { GIT_DIR=.git git "$@"; }
 
+# What the agent may have locked itself out of.
+if [ "$mode" = mend ]; then
+  chmod u+rwx "$PWD"
+  if [ -d .git ] && [ ! -h .git ]; then chmod u+rwx .git; fi
+  if [ -d "$own" ] && [ ! -h "$own" ]; then chmod -R u+rwX "$own"; fi
+fi
 [ -d .git ] || rm -f .git
 objects=.git
 if [ "$mode" = mend ] && [ -e .git/HEAD ]; then

@@ -3,6 +3,13 @@
 # first $outgoing_limit bytes of the pack with what `parent` lacks are left in the file `outgoing`.
 parent=$1 message=$2 outgoing_limit=$3
 [ -f "$GIT_DIR/parent" ] || { echo 'the directory of checkpoints is gone'; exit 3; }
+# A pipe in place of one of its files would keep git waiting, and a link would lead it elsewhere.
+for file in HEAD config index parent complaint outgoing submodules nested nested.before; do
+  if [ -h "$GIT_DIR/$file" ] || { [ -e "$GIT_DIR/$file" ] && [ ! -f "$GIT_DIR/$file" ]; }; then
+    echo "$file in the directory of checkpoints is no file"
+    exit 3
+  fi
+done
 if [ -e "$GIT_DIR/index.lock" ]; then rm -f "$GIT_DIR/index.lock"; fi
 
 # The tree that index and `parent` had in common when the last snapshot ended, if it came to its end.

@@ -6,8 +6,7 @@
  * Input and output are files, since a shell can be handed no pipe. So this is for programs that say little.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
@@ -34,8 +33,8 @@ export interface ForkedResult {
 }
 
 /**
- * Runs a program to its end; interruption kills it with all that it started. None, and nothing has happened, when the
- * command is too long for a line of the shell, or when there can be no files: the place is full, or was tidied away.
+ * Runs a program to its end; interruption kills it with all that it started. None when that can't be done here, or can't
+ * be told: the command is too long for a line of the shell, or the files of its input and output can't be written.
  */
 export type ForkingShell = (call: ForkedCall) => Effect.Effect<Option.Option<ForkedResult>>
 
@@ -66,8 +65,8 @@ const lineOf = (id: number, files: string, { args, env, input, program, rlimits 
   const limits = `ulimit -v ${blocks(1024, rlimits.memory)}; ulimit -f ${blocks(512, rlimits.file)}`
   const command = `exec $own_group ${[program, ...args].map(quote).join(" ")}`
   const job = [`{ ${limits}; } 2>/dev/null`, ...variables, command].join("; ")
-  const from = input === undefined ? "/dev/null" : `${files}.in`
-  return `( { ${job}; } <${from} >${files}.out 2>${files}.err & echo ${id} started $!; wait $!; echo ${id} ended $? ) &\n`
+  const from = quote(input === undefined ? "/dev/null" : `${files}.in`)
+  return `( { ${job}; } <${from} >${quote(`${files}.out`)} 2>${quote(`${files}.err`)} & echo ${id} started $!; wait $!; echo ${id} ended $? ) &\n`
 }
 
 /** False when there is nobody to get it; a negative number names a group. */
@@ -110,7 +109,22 @@ const stop = (job: Job) =>
   })
 
 const removeFiles = (files: string) => {
-  for (const kind of ["in", "out", "err"]) rmSync(`${files}.${kind}`, { force: true })
+  try {
+    for (const kind of ["in", "out", "err"]) rmSync(`${files}.${kind}`, { force: true })
+  } catch {
+    // The next life empties the directory.
+  }
+}
+
+/** False when there is no room, or no directory any more that could be made again. */
+const prepareFiles = (directory: string, files: string, { input }: ForkedCall): boolean => {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    if (input !== undefined) writeFileSync(`${files}.in`, input)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The first bytes of a file, and whether there are more. */
@@ -180,15 +194,17 @@ class Shell {
   }
 }
 
-/** Starts a shell now, while this process is small, and another should it ever end. */
+/**
+ * Starts a shell now, while this process is small, and another should it ever end. The directory is the shell's own: what
+ * a former life left in it goes.
+ */
 export const makeForkingShell = (
-  environment: Readonly<Record<string, string>>
+  environment: Readonly<Record<string, string>>,
+  directory: string
 ): Effect.Effect<ForkingShell, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "errand-git-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
+    const empty = Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+    yield* Effect.acquireRelease(empty, () => empty)
     let shell = new Shell(environment)
     yield* Effect.addFinalizer(() => Effect.sync(() => shell.close()))
     let count = 0
@@ -201,7 +217,7 @@ export const makeForkingShell = (
         if (line.length > longestLine) return Effect.succeedNone
         return Effect.acquireUseRelease(
           Effect.sync(() => {
-            if (!wroteInput(files, call)) return undefined
+            if (!prepareFiles(directory, files, call)) return undefined
             if (shell.gone) shell = new Shell(environment)
             return shell.begin(id, line)
           }),
@@ -219,23 +235,21 @@ export const makeForkingShell = (
     return run
   })
 
-const wroteInput = (files: string, { input }: ForkedCall): boolean => {
-  try {
-    if (input !== undefined) writeFileSync(`${files}.in`, input)
-    return true
-  } catch {
-    return false
-  }
-}
+/** Git fails with this code, and never without a word. */
+const fatal = 128
 
-/** The shell opens the file of the complaints last: where there is none, the program was never started. */
+/** None when what it said was lost: a file could not be opened or, on a full disk, not be written. */
 const readResult = (
   files: string,
   { complaintLimit, outputLimit }: ForkedCall,
   exitCode: number
 ): Option.Option<ForkedResult> => {
-  if (!existsSync(`${files}.err`)) return Option.none()
-  const [stdout, longer] = readStart(`${files}.out`, outputLimit)
-  const [stderr] = readStart(`${files}.err`, complaintLimit)
-  return Option.some({ exitCode, stdout, longer, stderr: stderr.toString("utf8") })
+  try {
+    const [stdout, longer] = readStart(`${files}.out`, outputLimit)
+    const [stderr] = readStart(`${files}.err`, complaintLimit)
+    if (exitCode === fatal && stderr.length === 0) return Option.none()
+    return Option.some({ exitCode, stdout, longer, stderr: stderr.toString("utf8") })
+  } catch {
+    return Option.none()
+  }
 }

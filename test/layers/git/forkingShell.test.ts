@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Option } from "effect"
-import { rmSync } from "node:fs"
-import { dirname } from "node:path"
-import { makeForkingShell, type ForkedCall } from "../../../src/layers/git/forkingShell.ts"
+import { Duration, Effect, Exit, Fiber, Option, type Scope } from "effect"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type ForkedCall, type ForkingShell, makeForkingShell } from "../../../src/layers/git/forkingShell.ts"
 
 const environment = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", KEPT: "kept" }
 
@@ -19,10 +20,23 @@ const call = (program: string, args: ReadonlyArray<string>, more: Partial<Forked
 
 const script = (text: string, more: Partial<ForkedCall> = {}) => call("sh", ["-c", text], more)
 
-const runWith = Effect.map(
-  makeForkingShell(environment),
-  (shell) => (what: ForkedCall) => Effect.map(shell(what), Option.getOrThrow)
+const parentDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "errand it's "))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
+
+const shellIn = (make: (directory: string) => void = () => {}) =>
+  Effect.gen(function* () {
+    const directory = join(yield* parentDirectory, "calls")
+    make(directory)
+    return { directory, shell: yield* makeForkingShell(environment, directory) }
+  })
+
+const runWith: Effect.Effect<ReturnType<typeof whole>, never, Scope.Scope> = Effect.map(shellIn(), ({ shell }) =>
+  whole(shell)
+)
+
+const whole = (shell: ForkingShell) => (what: ForkedCall) => Effect.map(shell(what), Option.getOrThrow)
 
 const isAlive = (pid: number) => {
   try {
@@ -145,20 +159,37 @@ describe("the shell that starts programs", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does nothing where its files can't be", () =>
-    Effect.gen(function* () {
-      const shell = yield* makeForkingShell(environment)
-      const told = Option.getOrThrow(yield* shell(script("readlink /proc/$$/fd/1")))
-      yield* Effect.sync(() => rmSync(dirname(told.stdout.toString().trim()), { recursive: true }))
-      assert.isTrue(Option.isNone(yield* shell(script("cat", { input: "in" }))))
-      assert.isTrue(Option.isNone(yield* shell(script("echo out"))))
-    }).pipe(Effect.scoped)
-  )
-
   it.scoped("takes no command that is too long for it", () =>
     Effect.gen(function* () {
-      const shell = yield* makeForkingShell(environment)
+      const { shell } = yield* shellIn()
       assert.isTrue(Option.isNone(yield* shell(call("echo", ["x".repeat(20_000)]))))
+    })
+  )
+
+  it.scoped("makes its directory again when somebody has tidied it away, and leaves nothing in it", () =>
+    Effect.gen(function* () {
+      const { directory, shell } = yield* shellIn((path) => {
+        mkdirSync(path)
+        writeFileSync(join(path, "7.out"), "of a former life")
+      })
+      const run = whole(shell)
+      assert.strictEqual((yield* run(script("cat", { input: "a" }))).stdout.toString(), "a")
+      assert.deepStrictEqual(readdirSync(directory), [])
+      rmSync(directory, { recursive: true })
+      assert.strictEqual((yield* run(script("cat", { input: "b" }))).stdout.toString(), "b")
+      assert.strictEqual((yield* run(script("echo c"))).stdout.toString(), "c\n")
+    })
+  )
+
+  it.scoped("gives nothing when its files can't be written, so that it is done in another way", () =>
+    Effect.gen(function* () {
+      const { directory, shell } = yield* shellIn()
+      assert.isTrue(Option.isNone(yield* shell(call("rm", ["-r", directory]))))
+      writeFileSync(directory, "no directory")
+      assert.isTrue(Option.isNone(yield* shell(script("echo x"))))
+      assert.isTrue(Option.isNone(yield* shell(script("cat", { input: "x" }))))
+      rmSync(directory)
+      assert.isTrue(Option.isNone(yield* shell(script("exec 2>/dev/full; echo fatal >&2; exit 128"))))
     })
   )
 })
