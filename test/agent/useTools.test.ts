@@ -10,7 +10,7 @@ import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
 import { UserId } from "../../src/services/Ids.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
-import { begin } from "../../src/services/TaskChange.ts"
+import { begin } from "../../src/services/evolve.ts"
 import { draftOf, toolCallId } from "../support/someTasks.ts"
 
 const storage = Layer.mergeAll(TaskRepoMemory.layer, IdsCounter.layer).pipe(

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { renderLog } from "../../src/layers/tasks/renderLog.ts"
 import { UserId } from "../../src/services/Ids.ts"
-import { begin, TaskChange } from "../../src/services/TaskChange.ts"
+import { begin } from "../../src/services/evolve.ts"
+import { TaskChange } from "../../src/services/TaskChange.ts"
 import {
   ask,
   close,

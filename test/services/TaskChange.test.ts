@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck, Schema } from "effect"
 import { UserId } from "../../src/services/Ids.ts"
 import { Task } from "../../src/services/Task.ts"
-import { begin, changesCard, evolve, isLegal, TaskChange, toEvent } from "../../src/services/TaskChange.ts"
+import { begin, evolve, isLegal } from "../../src/services/evolve.ts"
+import { type ChangeOf, TaskChange } from "../../src/services/TaskChange.ts"
+import { changesCard, toEvent } from "../../src/services/toEvent.ts"
 import { TaskEvent } from "../../src/services/TaskEvent.ts"
 import { isFinal, RunReason } from "../../src/services/TaskStatus.ts"
 import { newMessageId } from "../support/someEvents.ts"
@@ -27,7 +29,7 @@ const running = evolve(queued, start(), now)
 const question = newQuestionId()
 
 /** One of each kind. */
-const examples: { readonly [Tag in TaskChange["_tag"]]: Extract<TaskChange, { readonly _tag: Tag }> } = {
+const examples: { readonly [Tag in TaskChange["_tag"]]: ChangeOf<Tag> } = {
   Created: TaskChange.Created({ draft: draftOf(owner) }),
   Queued: TaskChange.Queued({ reason: "recovery" }),
   RunStarted: start(),

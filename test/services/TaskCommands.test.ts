@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Either } from "effect"
 import { CommitId, MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
 import { defaultLimits, type Task, Timestamp } from "../../src/services/Task.ts"
-import { begin } from "../../src/services/TaskChange.ts"
+import { begin } from "../../src/services/evolve.ts"
 import {
   budgetFreed,
   byRun,

@@ -1,5 +1,6 @@
 /** Ids, streams and events that no two tests share. */
-import { type StreamName, taskStream } from "../../src/services/EventBus.ts"
+import { Effect } from "effect"
+import { EventBus, type StreamName, taskStream } from "../../src/services/EventBus.ts"
 import { MessageId, TaskId, UserId } from "../../src/services/Ids.ts"
 import type { TaskEvent } from "../../src/services/TaskEvent.ts"
 
@@ -10,6 +11,12 @@ export const newTaskId = (): TaskId => TaskId.make(`task_${digits()}`)
 export const newUserId = (): UserId => UserId.make(`user_${digits()}`)
 export const newMessageId = (): MessageId => MessageId.make(`msg_${digits()}`)
 export const newStream = (): StreamName => taskStream(newTaskId())
+
+/** The types of all events of a stream. */
+export const typesOf = (stream: StreamName) =>
+  Effect.flatMap(EventBus, (bus) =>
+    Effect.map(bus.read(stream, 0, 1000), (events) => events.map(({ event }) => event.type))
+  )
 
 /** An event that says where it comes from. */
 export const note = (text: string): TaskEvent => ({ type: "network.blocked", host: text, reason: "test" })

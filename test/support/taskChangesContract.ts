@@ -1,11 +1,12 @@
 /** What every TaskRepo must do with changes. */
 import { assert, layer } from "@effect/vitest"
 import { Cause, Effect, Either, Equal, Exit, type Layer, Option, TestClock } from "effect"
-import { EventBus, inboxStream, taskStream, type StreamName } from "../../src/services/EventBus.ts"
-import { begin, TaskChange } from "../../src/services/TaskChange.ts"
+import { EventBus, inboxStream, taskStream } from "../../src/services/EventBus.ts"
+import { begin } from "../../src/services/evolve.ts"
+import { TaskChange } from "../../src/services/TaskChange.ts"
 import { IllegalTransition, TaskNotFound, TaskRepo } from "../../src/services/TaskRepo.ts"
 import { Transaction } from "../../src/services/Transaction.ts"
-import { newTaskId } from "./someEvents.ts"
+import { newTaskId, typesOf } from "./someEvents.ts"
 import {
   ask,
   commit,
@@ -22,11 +23,6 @@ import {
 } from "./someTasks.ts"
 import { wholePage } from "./pagesOf.ts"
 import { People, type TaskServices } from "./storageLayers.ts"
-
-const typesOf = (stream: StreamName) =>
-  Effect.flatMap(EventBus, (bus) =>
-    Effect.map(bus.read(stream, 0, 1000), (events) => events.map(({ event }) => event.type))
-  )
 
 export const taskChangesContract = <E>(name: string, adapter: Layer.Layer<TaskServices, E>) =>
   layer(adapter)(`${name}, changes`, (it) => {

@@ -1,10 +1,10 @@
 /** What every TaskRepo must keep of a task: what was said, done, asked and spent. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option, TestClock } from "effect"
-import { EventBus, taskStream, type StreamName } from "../../src/services/EventBus.ts"
+import { EventBus, taskStream } from "../../src/services/EventBus.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { type SpendKey, TaskRepo } from "../../src/services/TaskRepo.ts"
-import { newMessageId, newTaskId } from "./someEvents.ts"
+import { newMessageId, newTaskId, typesOf } from "./someEvents.ts"
 import {
   ask,
   close,
@@ -21,11 +21,6 @@ import {
 } from "./someTasks.ts"
 import { pagesOf, sizes, wholePage } from "./pagesOf.ts"
 import { type TaskServices } from "./storageLayers.ts"
-
-const typesOf = (stream: StreamName) =>
-  Effect.flatMap(EventBus, (bus) =>
-    Effect.map(bus.read(stream, 0, 1000), (events) => events.map(({ event }) => event.type))
-  )
 
 const idsOf = (pages: ReadonlyArray<ReadonlyArray<{ readonly id: string }>>) => pages.flat().map(({ id }) => id)
 

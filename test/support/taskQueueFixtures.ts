@@ -6,11 +6,12 @@ import { Accounts } from "../../src/services/Accounts.ts"
 import type { AppConfig } from "../../src/services/AppConfig.ts"
 import type { EventBus } from "../../src/services/EventBus.ts"
 import { Ids, type TaskId, type UserId } from "../../src/services/Ids.ts"
-import { defaultLimits, type TaskDraft } from "../../src/services/Task.ts"
+import type { TaskDraft } from "../../src/services/Task.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { StorageFull, Transaction } from "../../src/services/Transaction.ts"
+import { draftOf } from "./someTasks.ts"
 
 export type Storage = TaskRepo | EventBus | Accounts | Ids | Transaction
 
@@ -31,26 +32,7 @@ export type Wishes = Partial<Pick<TaskDraft, "priority" | "startAt" | "expiresAt
 export const submit = Effect.fnUntraced(function* (owner: UserId, wishes: Wishes = {}) {
   const repo = yield* TaskRepo
   const id = yield* Effect.flatMap(Ids, (ids) => ids.task)
-  const { task } = yield* repo.create({
-    id,
-    owner,
-    scheduleId: null,
-    title: "A task",
-    prompt: "Do it.",
-    repository: { url: "https://git.example/a/b", ref: null },
-    branch: "errand/a-task",
-    delivery: "none",
-    limits: defaultLimits,
-    network: { mode: "none", hosts: [] },
-    approvals: "never",
-    model: "claude-test",
-    priority: 0,
-    tags: [],
-    secrets: [],
-    startAt: null,
-    expiresAt: null,
-    ...wishes
-  })
+  const { task } = yield* repo.create(draftOf(owner, { id, ...wishes }))
   return task.id
 })
 

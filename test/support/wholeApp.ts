@@ -9,10 +9,11 @@ import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
 import { EventBus, taskStream } from "../../src/services/EventBus.ts"
 import { Ids, type TaskId } from "../../src/services/Ids.ts"
-import { defaultLimits, type TaskDraft } from "../../src/services/Task.ts"
+import type { TaskDraft } from "../../src/services/Task.ts"
 import type { TaskEvent } from "../../src/services/TaskEvent.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
+import { draftOf } from "./someTasks.ts"
 
 export interface AppOptions {
   readonly dataDir: string
@@ -50,26 +51,16 @@ export const submit = Effect.fnUntraced(function* (url: string, changes: Partial
     ? known.value
     : (yield* accounts.createToken("tester", { name: "test", scopes: ["read", "write"] })).user
   const id = yield* ids.task
-  const { task } = yield* repo.create({
+  const own: Partial<TaskDraft> = {
     id,
-    owner: user.id,
-    scheduleId: null,
     title: "Mend the sum",
     prompt: "Mend the sum.",
     repository: { url, ref: null },
     branch: `errand/mend-the-sum-${id.slice(-8).toLowerCase()}`,
-    delivery: "branch",
-    limits: defaultLimits,
     network: { mode: "open", hosts: [] },
-    approvals: "never",
-    model: ClaudeClientScripted.modelName,
-    priority: 0,
-    tags: [],
-    secrets: [],
-    startAt: null,
-    expiresAt: null,
-    ...changes
-  })
+    model: ClaudeClientScripted.modelName
+  }
+  const { task } = yield* repo.create(draftOf(user.id, { ...own, ...changes }))
   yield* queue.wake
   return task
 })

@@ -2,16 +2,18 @@
  * How a TaskRepo writes, whatever it writes to: tasks, their traces and their events in one transaction.
  *
  * Owns: the order of a change: decide, check, fold, store, tell.
- * Does not own: tables (`TaskStorage.ts`), what a change does to a task (`services/TaskChange.ts`).
+ * Does not own: tables (`TaskStorage.ts`), what a change does to a task (`services/evolve.ts`).
  */
 import { Effect, type Either, Option } from "effect"
 import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
+import { begin, evolve, isLegal } from "../../services/evolve.ts"
 import type { TaskId } from "../../services/Ids.ts"
 import type { Task, TaskDraft } from "../../services/Task.ts"
-import { begin, changesCard, evolve, isLegal, TaskChange, toEvent } from "../../services/TaskChange.ts"
+import { TaskChange } from "../../services/TaskChange.ts"
 import type { TaskCard, TaskEvent } from "../../services/TaskEvent.ts"
 import { IllegalTransition, TaskNotFound, type TaskRepo } from "../../services/TaskRepo.ts"
 import { isFinal, type TaskStatus } from "../../services/TaskStatus.ts"
+import { changesCard, toEvent } from "../../services/toEvent.ts"
 import { Transaction } from "../../services/Transaction.ts"
 import { now } from "../timestamp.ts"
 import { renderLog } from "./renderLog.ts"

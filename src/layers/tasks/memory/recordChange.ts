@@ -1,11 +1,10 @@
 /** What a change says of runs, messages, tool calls, checkpoints, questions and costs, in memory. */
 import { HashMap, Option } from "effect"
 import { dayOf, type Task, type Timestamp } from "../../../services/Task.ts"
-import type { TaskChange } from "../../../services/TaskChange.ts"
+import type { ChangeOf, TaskChange } from "../../../services/TaskChange.ts"
 import type { Question, ToolCall } from "../../../services/TaskRepo.ts"
 import { type TaskRecord, type TaskState, updateRecord } from "./taskState.ts"
 
-type Of<Tag extends TaskChange["_tag"]> = Extract<TaskChange, { readonly _tag: Tag }>
 type Recorded = readonly [happened: boolean, state: TaskState]
 
 const replaceOrAdd = (calls: ReadonlyArray<ToolCall>, call: ToolCall): ReadonlyArray<ToolCall> =>
@@ -74,7 +73,7 @@ const addTo = (
   }
 }
 
-const countResponse = (state: TaskState, task: Task, change: Of<"ResponseCounted">, at: Timestamp): Recorded => {
+const countResponse = (state: TaskState, task: Task, change: ChangeOf<"ResponseCounted">, at: Timestamp): Recorded => {
   const key = `${task.id} ${change.responseId}`
   if (HashMap.has(state.costs, key)) return [false, state]
   const { owner, repository } = task
@@ -83,7 +82,7 @@ const countResponse = (state: TaskState, task: Task, change: Of<"ResponseCounted
   return [true, { ...state, costs: HashMap.set(state.costs, key, cost) }]
 }
 
-const withdraw = (state: TaskState, task: Task, change: Of<"MessageWithdrawn">): Recorded => {
+const withdraw = (state: TaskState, task: Task, change: ChangeOf<"MessageWithdrawn">): Recorded => {
   const isPending = Option.exists(HashMap.get(state.records, task.id), ({ pending }) =>
     pending.some(({ id }) => id === change.messageId)
   )
@@ -94,7 +93,7 @@ const withdraw = (state: TaskState, task: Task, change: Of<"MessageWithdrawn">):
   return isPending ? [true, remove(state)] : [false, state]
 }
 
-const openQuestion = (state: TaskState, task: Task, change: Of<"QuestionOpened">, at: Timestamp): TaskState => {
+const openQuestion = (state: TaskState, task: Task, change: ChangeOf<"QuestionOpened">, at: Timestamp): TaskState => {
   const question: Question = {
     id: change.questionId,
     taskId: task.id,
@@ -116,7 +115,7 @@ const openQuestion = (state: TaskState, task: Task, change: Of<"QuestionOpened">
   return { ...state, questions: [...state.questions, { position, question }] }
 }
 
-const closeQuestion = (state: TaskState, task: Task, change: Of<"QuestionClosed">, at: Timestamp): Recorded => {
+const closeQuestion = (state: TaskState, task: Task, change: ChangeOf<"QuestionClosed">, at: Timestamp): Recorded => {
   const isIt = (it: Question) => it.id === change.questionId && it.taskId === task.id && it.status === "open"
   if (!state.questions.some(({ question }) => isIt(question))) return [false, state]
   const closed = { status: change.outcome, answer: change.answer, closedAt: at }

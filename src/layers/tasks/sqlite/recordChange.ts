@@ -3,10 +3,8 @@ import { Effect } from "effect"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { MessageId } from "../../../services/Ids.ts"
 import { dayOf, type Task, type Timestamp } from "../../../services/Task.ts"
-import type { TaskChange } from "../../../services/TaskChange.ts"
+import type { ChangeOf, TaskChange } from "../../../services/TaskChange.ts"
 import { execute, insert } from "../../sqlite/statements.ts"
-
-type Of<Tag extends TaskChange["_tag"]> = Extract<TaskChange, { readonly _tag: Tag }>
 
 /** Adds a row after the last one of its task. */
 const append = (table: string, task: Task, row: Readonly<Record<string, unknown>>) => {
@@ -21,7 +19,7 @@ const append = (table: string, task: Task, row: Readonly<Record<string, unknown>
 const removePending = (task: Task, id: MessageId) =>
   execute("DELETE FROM pending_messages WHERE task_id = ? AND id = ? RETURNING id", [task.id, id])
 
-const addMessage = (task: Task, change: Of<"MessageAdded">, at: Timestamp) =>
+const addMessage = (task: Task, change: ChangeOf<"MessageAdded">, at: Timestamp) =>
   append("messages", task, {
     id: change.messageId,
     line: task.line,
@@ -31,7 +29,7 @@ const addMessage = (task: Task, change: Of<"MessageAdded">, at: Timestamp) =>
     content: JSON.stringify(change.content)
   }).pipe(Effect.zipRight(Effect.forEach(change.delivers, (id) => removePending(task, id), { discard: true })))
 
-const addPending = (task: Task, change: Of<"MessageQueued">, at: Timestamp) =>
+const addPending = (task: Task, change: ChangeOf<"MessageQueued">, at: Timestamp) =>
   append("pending_messages", task, {
     id: change.messageId,
     mode: change.mode,
@@ -40,7 +38,7 @@ const addPending = (task: Task, change: Of<"MessageQueued">, at: Timestamp) =>
   })
 
 /** The model names its calls; one that uses a name again replaces what went by that name. */
-const startTool = (task: Task, change: Of<"ToolStarted">, at: Timestamp) => {
+const startTool = (task: Task, change: ChangeOf<"ToolStarted">, at: Timestamp) => {
   const row = {
     task_id: task.id,
     id: change.toolCallId,
@@ -58,7 +56,7 @@ const startTool = (task: Task, change: Of<"ToolStarted">, at: Timestamp) => {
   )
 }
 
-const finishTool = (task: Task, change: Of<"ToolFinished">, at: Timestamp) =>
+const finishTool = (task: Task, change: ChangeOf<"ToolFinished">, at: Timestamp) =>
   execute(
     `UPDATE tool_calls SET output = ?, bytes = ?, is_error = ?, exit_code = ?, finished_at = ?, duration_ms = ?
       WHERE task_id = ? AND id = ?`,
@@ -75,7 +73,7 @@ const finishTool = (task: Task, change: Of<"ToolFinished">, at: Timestamp) =>
   )
 
 /** It belongs to the conversation as it is at this moment. */
-const addCheckpoint = (task: Task, change: Of<"CheckpointSaved">, at: Timestamp) =>
+const addCheckpoint = (task: Task, change: ChangeOf<"CheckpointSaved">, at: Timestamp) =>
   execute(
     `INSERT INTO checkpoints
       (task_id, position, messages, commit_id, run, line, delivered_commit, files, additions, deletions, created_at)
@@ -97,7 +95,7 @@ const addCheckpoint = (task: Task, change: Of<"CheckpointSaved">, at: Timestamp)
   )
 
 /** The new line leaves that of the checkpoint; where the task began there is no checkpoint, and no line to leave. */
-const beginLine = (task: Task, { checkpoint }: Of<"Rewound">) =>
+const beginLine = (task: Task, { checkpoint }: ChangeOf<"Rewound">) =>
   execute(
     `INSERT INTO lines (task_id, number, parent, messages, checkpoints)
       SELECT task_id, ?, line, messages, position FROM checkpoints
@@ -105,7 +103,7 @@ const beginLine = (task: Task, { checkpoint }: Of<"Rewound">) =>
     [task.line, task.id, checkpoint]
   )
 
-const countResponse = (task: Task, change: Of<"ResponseCounted">, at: Timestamp) => {
+const countResponse = (task: Task, change: ChangeOf<"ResponseCounted">, at: Timestamp) => {
   const row = {
     task_id: task.id,
     response_id: change.responseId,
@@ -123,7 +121,7 @@ const countResponse = (task: Task, change: Of<"ResponseCounted">, at: Timestamp)
   return insert("usage", [row], "ON CONFLICT DO NOTHING RETURNING response_id")
 }
 
-const openQuestion = (task: Task, change: Of<"QuestionOpened">, at: Timestamp) => {
+const openQuestion = (task: Task, change: ChangeOf<"QuestionOpened">, at: Timestamp) => {
   const row = {
     id: change.questionId,
     task_id: task.id,
@@ -142,15 +140,39 @@ const openQuestion = (task: Task, change: Of<"QuestionOpened">, at: Timestamp) =
   return insert("questions", [row])
 }
 
-const closeQuestion = (task: Task, change: Of<"QuestionClosed">, at: Timestamp) =>
+const closeQuestion = (task: Task, change: ChangeOf<"QuestionClosed">, at: Timestamp) =>
   execute(
     `UPDATE questions SET status = ?, answer = ?, closed_at = ?, revision = revision + 1
       WHERE id = ? AND task_id = ? AND status = 'open' RETURNING id`,
     [change.outcome, JSON.stringify(change.answer), at, change.questionId, task.id]
   )
 
-const startRun = (task: Task, change: Of<"RunStarted">, at: Timestamp) =>
+const startRun = (task: Task, change: ChangeOf<"RunStarted">, at: Timestamp) =>
   insert("runs", [{ task_id: task.id, number: change.run, reason: change.reason, started_at: at }])
+
+/** Everything about the task but what may come too late. */
+const addTo = (task: Task, change: TaskChange, at: Timestamp): Effect.Effect<unknown, SqlError> => {
+  switch (change._tag) {
+    case "RunStarted":
+      return startRun(task, change, at)
+    case "MessageAdded":
+      return addMessage(task, change, at)
+    case "MessageQueued":
+      return addPending(task, change, at)
+    case "ToolStarted":
+      return startTool(task, change, at)
+    case "ToolFinished":
+      return finishTool(task, change, at)
+    case "CheckpointSaved":
+      return addCheckpoint(task, change, at)
+    case "Rewound":
+      return beginLine(task, change)
+    case "QuestionOpened":
+      return openQuestion(task, change, at)
+    default:
+      return Effect.void
+  }
+}
 
 const ifAnyRow = Effect.map((rows: ReadonlyArray<unknown>) => rows.length > 0)
 
@@ -163,23 +185,7 @@ export const recordChange = (task: Task, change: TaskChange, at: Timestamp): Eff
       return ifAnyRow(closeQuestion(task, change, at))
     case "MessageWithdrawn":
       return ifAnyRow(removePending(task, change.messageId))
-    case "RunStarted":
-      return Effect.as(startRun(task, change, at), true)
-    case "MessageAdded":
-      return Effect.as(addMessage(task, change, at), true)
-    case "MessageQueued":
-      return Effect.as(addPending(task, change, at), true)
-    case "ToolStarted":
-      return Effect.as(startTool(task, change, at), true)
-    case "ToolFinished":
-      return Effect.as(finishTool(task, change, at), true)
-    case "CheckpointSaved":
-      return Effect.as(addCheckpoint(task, change, at), true)
-    case "Rewound":
-      return Effect.as(beginLine(task, change), true)
-    case "QuestionOpened":
-      return Effect.as(openQuestion(task, change, at), true)
     default:
-      return Effect.succeed(true)
+      return Effect.as(addTo(task, change, at), true)
   }
 }
