@@ -15,6 +15,7 @@ import {
   type TurnEvent,
   type TurnRequest
 } from "../services/ClaudeClient.ts"
+import { nodeFetch } from "./anthropic/nodeFetch.ts"
 import { requestBody } from "./anthropic/requestBody.ts"
 import { TurnReader } from "./anthropic/TurnReader.ts"
 
@@ -47,6 +48,7 @@ const connect = (key: Redacted.Redacted, baseUrl: Settings["model"]["baseUrl"]):
     baseURL: Option.getOrElse(baseUrl, () => "https://api.anthropic.com"),
     // Last word over ANTHROPIC_CUSTOM_HEADERS, which the SDK reads whatever it is given.
     defaultHeaders: { Authorization: `Bearer ${apiKey}`, "X-Api-Key": null },
+    fetch: nodeFetch,
     webhookKey: null,
     openTelemetry: false,
     logLevel: "off",

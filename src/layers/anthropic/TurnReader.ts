@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import type { ClaudeError, ClaudeStreamBroken, Response as Answer, TurnEvent } from "../../services/ClaudeClient.ts"
 import { brokenOff, fromThrown, noAnswer } from "./failure.ts"
 import { type AnswerEvent, IncomingAnswer, MalformedAnswer, type WireEvent } from "./IncomingAnswer.ts"
+import { streamOf } from "./nodeFetch.ts"
 import { SseParser } from "./SseParser.ts"
 
 const batchMs = 25
@@ -69,16 +70,14 @@ export class TurnReader {
   async #read(response: Response) {
     if (this.#stage === "asked") this.#stage = "answering"
     const type = response.headers.get("content-type") ?? "no type"
-    if (response.body === null || !type.startsWith("text/event-stream")) {
+    const body = streamOf(response)
+    if (body === undefined || !type.startsWith("text/event-stream")) {
       throw new MalformedAnswer(`it is not an event stream but ${type.slice(0, 100)}`)
     }
-    const reader = response.body.getReader()
     const decoder = new TextDecoder()
     const parser = new SseParser(longestEvent, (name, data) => this.#take(name, data))
     let bytes = 0
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) break
+    for await (const value of body) {
       bytes += value.length
       const fits = parser.feed(decoder.decode(value, { stream: true }))
       if (!fits || bytes > longestAnswer) throw new MalformedAnswer("it is too long")
