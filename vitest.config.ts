@@ -16,6 +16,7 @@ export default defineConfig({
     reporters: ["default", new ClosingLine()],
     isolate: true,
     teardownTimeout: 20_000,
+    maxConcurrency: 2,
     poolOptions: {
       forks: { minForks: 1, maxForks: 2 },
       threads: { minThreads: 1, maxThreads: 1 }

@@ -2,13 +2,14 @@
  * Bringing the work back: one commit on one branch, pushed only onto what was there before.
  */
 import { Effect, Option } from "effect"
-import { GitStore } from "../services/GitStore.ts"
+import { type BranchMoved, GitStore } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
+import type { StorageFull } from "../services/Transaction.ts"
 import { storeKey } from "./checkpoint.ts"
-import { TaskFailed } from "./outcome.ts"
+import { TaskFailed, type TaskPaused } from "./outcome.ts"
 import { commitMessage } from "./prompt.ts"
 import { remoteRetries, remoteTrouble } from "./remote.ts"
 import type { TaskRun } from "./TaskRun.ts"
@@ -28,8 +29,9 @@ export const deliver = Effect.fn("deliver")(function* (run: TaskRun, closingWord
   const unchanged = before !== null && (yield* holds(task, before, task.headCommit))
   if (unchanged && before === (task.pushedCommit ?? task.baseCommit)) return
   yield* run.record([TaskChange.DeliveryStarted()])
-  const commit = unchanged ? before : yield* makeCommit(task, closingWords)
-  yield* push(run, task, commit)
+  const commit = unchanged
+    ? yield* push(run, { commit: before, expected: task.pushedCommit }).pipe(Effect.catchTag("BranchMoved", moved))
+    : yield* pushWork(run, closingWords, { parent: before, expected: task.pushedCommit })
   yield* run.record([TaskChange.BranchPushed({ branch: task.branch, commit })])
 })
 
@@ -41,10 +43,38 @@ const holds = Effect.fnUntraced(function* (task: Task, before: CommitId, head: C
   return head === before || (yield* store.sameTree(storeKey(task), before, head))
 })
 
-const makeCommit = Effect.fnUntraced(function* (task: Task, closingWords: string) {
+/** Where a delivery goes: its commit stands on `parent`, and the remote branch should be at `expected`. */
+interface Place {
+  readonly parent: CommitId | null
+  readonly expected: CommitId | null
+}
+
+type Pushing = Effect.Effect<CommitId, TaskFailed | TaskPaused | StorageFull, GitStore | TaskRepo>
+
+/**
+ * Pushes the work as one commit and says where the branch is then. A run that died right after its push has left a
+ * commit of Errand's own there that nobody wrote down: it is the delivery, or the work that was done since stands on it.
+ */
+const pushWork = (run: TaskRun, closingWords: string, { expected, parent }: Place): Pushing =>
+  Effect.gen(function* () {
+    const store = yield* GitStore
+    const task = yield* run.task
+    const key = storeKey(task)
+    const work = yield* makeCommit(task, closingWords, parent)
+    const own = Effect.fnUntraced(function* (error: BranchMoved) {
+      const { actual } = error
+      if (actual === null || !(yield* store.hasMade(key, { keep: task.id, commit: actual, parent }))) {
+        return yield* moved(error)
+      }
+      if (yield* store.sameTree(key, actual, work)) return actual
+      return yield* pushWork(run, closingWords, { parent: actual, expected: actual })
+    })
+    return yield* push(run, { commit: work, expected }).pipe(Effect.catchTag("BranchMoved", own))
+  })
+
+const makeCommit = Effect.fnUntraced(function* (task: Task, closingWords: string, parent: CommitId | null) {
   const store = yield* GitStore
   const repo = yield* TaskRepo
-  const parent = deliveredBefore(task)
   const { headCommit: tree } = task
   if (tree === null) return yield* Effect.dieMessage("a delivery needs a checkpoint")
   const saved = yield* repo.checkpoint(task.id, tree)
@@ -63,19 +93,18 @@ const makeCommit = Effect.fnUntraced(function* (task: Task, closingWords: string
 
 const push = Effect.fnUntraced(function* (
   run: TaskRun,
-  task: Task,
-  commit: Effect.Effect.Success<ReturnType<typeof makeCommit>>
+  { commit, expected }: { readonly commit: CommitId; readonly expected: CommitId | null }
 ) {
   const store = yield* GitStore
-  yield* store.push(storeKey(task), { branch: task.branch, commit, expected: task.pushedCommit }).pipe(
-    Effect.retry(remoteRetries(run)),
-    Effect.catchTags({
-      RemoteFailed: remoteTrouble,
-      BranchMoved: ({ message }) =>
-        new TaskFailed({
-          code: "branch_moved",
-          message: `${message} The work is kept: see the diff of the task, or retry under a new task.`
-        })
-    })
-  )
+  const task = yield* run.task
+  yield* store
+    .push(storeKey(task), { branch: task.branch, commit, expected })
+    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble))
+  return commit
 })
+
+const moved = ({ message }: BranchMoved) =>
+  new TaskFailed({
+    code: "branch_moved",
+    message: `${message} The work is kept: see the diff of the task, or retry under a new task.`
+  })

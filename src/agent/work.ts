@@ -4,7 +4,7 @@
  * What a step did to the work tree is saved while the model already thinks about its results. The results become part
  * of the stored conversation together with that checkpoint, so that after a crash the two always agree.
  */
-import { Effect, Fiber, MutableRef, Option, Ref } from "effect"
+import { Duration, Effect, Fiber, MutableRef, Option, Ref } from "effect"
 import type { Response, TurnMessage } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import { Ids } from "../services/Ids.ts"
@@ -40,6 +40,8 @@ export interface Progress {
 }
 
 const mostStumbles = 3
+/** How long a run that ends in the middle of its tools waits for the answer before them to be stored. */
+const storeTime = Duration.seconds(2)
 
 /** Works until the model has ended its turn and no message of the user is waiting; gives the whole conversation. */
 export const work = Effect.fn("work")(function* (run: TaskRun, place: Workplace, from: Progress) {
@@ -135,7 +137,10 @@ const act = Effect.fnUntraced(function* (
       if (verdict.calls.some(({ name }) => !isReadOnly(name))) yield* Ref.set(place.tree, "touched")
       // The tools need not wait for the disk: what they do counts only when it is stored, after this.
       const recording = yield* Effect.fork(run.record(changes))
-      const { ends, results } = yield* useTools(behind(run, recording), place.sandbox, groups, verdict.broken)
+      const { ends, results } = yield* useTools(behind(run, recording), place.sandbox, groups, verdict.broken).pipe(
+        // The answer was given and costs money, also when a lost sandbox ends the run before it is stored.
+        Effect.onError(() => Fiber.await(recording).pipe(Effect.interruptible, Effect.timeoutOption(storeTime)))
+      )
       yield* Fiber.join(recording)
       return { ...after, outbox: results, unsaved: ends }
     }

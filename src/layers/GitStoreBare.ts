@@ -87,6 +87,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
     commit: Effect.fn("GitStore.commit")((key, spec) =>
       repositories.exclusively(at(key), objects.commit(at(key), spec))
     ),
+    hasMade: Effect.fn("GitStore.hasMade")((key, made) => objects.hasMade(at(key), made)),
     hasCommit: Effect.fn("GitStore.hasCommit")((key, commit) => objects.hasCommit(at(key), commit)),
     sameTree: Effect.fn("GitStore.sameTree")((key, a, b) => objects.sameTree(at(key), a, b)),
     readFile: Effect.fn("GitStore.readFile")((key, commit, path, limit) =>

@@ -15,6 +15,8 @@ import { Sandbox, type SandboxHealth, type SandboxUnavailable } from "../service
 import { DataDir } from "./DataDirLock.ts"
 
 const listTime = "10 seconds"
+/** What the engine was still making for a former life of the server is there by then. */
+const lateTime = "30 seconds"
 const healthTime = "3 seconds"
 /** Health is asked for by many, and each answer costs the engine two requests. */
 const healthAge = "1 second"
@@ -62,6 +64,15 @@ const make = ({ silence = "12 seconds" }: Options) =>
       return { adapter: "docker" as const, ready: true, detail: `Docker ${Version} with the image ${image}` }
     }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
 
+    const clearUp = Effect.gen(function* () {
+      const removed = yield* Effect.flatMap(
+        former,
+        Effect.forEach(({ Id }) => remove(engine, Id), { concurrency: 4 })
+      )
+      yield* removeVolumes(engine, ours)
+      return removed.filter((wasThere) => wasThere).length
+    })
+
     return Sandbox.of({
       open: Effect.fn("Sandbox.open")(function* ({ run, taskId }) {
         const name = yield* nameFor(taskId, run)
@@ -72,14 +83,8 @@ const make = ({ silence = "12 seconds" }: Options) =>
           { silence, serverScope }
         )
       }),
-      sweep: Effect.gen(function* () {
-        const removed = yield* Effect.flatMap(
-          former,
-          Effect.forEach(({ Id }) => remove(engine, Id), { concurrency: 4 })
-        )
-        yield* removeVolumes(engine, ours)
-        return removed.filter((wasThere) => wasThere).length
-      }).pipe(
+      sweep: clearUp.pipe(
+        Effect.zipLeft(clearUp.pipe(Effect.delay(lateTime), Effect.ignore, Effect.forkIn(serverScope))),
         Effect.mapError((error) => unavailable(engine, image, error)),
         Effect.withSpan("Sandbox.sweep")
       ),

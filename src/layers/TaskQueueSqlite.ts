@@ -8,8 +8,8 @@ import type { QueuedTask } from "./queue/queueOrder.ts"
 
 const leaseStore = (sql: SqlClient): LeaseStore => ({
   queued: Effect.orDie(sql<QueuedTask>`
-    SELECT id, owner, priority, queued_reason AS queuedReason, queued_at AS queuedAt, start_at AS startAt,
-      expires_at AS expiresAt
+    SELECT id, owner, priority, queued_reason AS queuedReason, queued_at AS queuedAt, recoveries,
+      start_at AS startAt, expires_at AS expiresAt
     FROM tasks WHERE status = 'queued'`),
   leases: Effect.orDie(sql<StoredLease>`
     SELECT task_id AS taskId, owner, run, worker, until FROM leases JOIN tasks ON tasks.id = leases.task_id`),

@@ -141,6 +141,11 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>
     /** Makes a commit in the store. The same spec always gives the same commit. */
     readonly commit: (key: StoreKey, spec: CommitSpec) => Effect.Effect<CommitId, PackRefused | StorageFull>
+    /** True when `commit` made this one, on top of `parent` (null: of nothing), and it is still kept under that name. */
+    readonly hasMade: (
+      key: StoreKey,
+      made: { readonly keep: string; readonly commit: CommitId; readonly parent: CommitId | null }
+    ) => Effect.Effect<boolean>
     readonly hasCommit: (key: StoreKey, commit: CommitId) => Effect.Effect<boolean>
     /** True when both commits hold the same files. */
     readonly sameTree: (key: StoreKey, a: CommitId, b: CommitId) => Effect.Effect<boolean>

@@ -27,7 +27,11 @@ export class TaskQueue extends Context.Tag("errand/services/TaskQueue")<
     readonly wake: Effect.Effect<void>
     /** Tasks that stand before this one, 0 for the next to start; none when it is not queued. */
     readonly position: (id: TaskId) => Effect.Effect<Option.Option<number>>
-    /** Queues again what a dead server left running: everything at start, expired leases later. */
+    /**
+     * Queues again what a dead server left running: everything at start, expired leases later. A task that was put back
+     * twice in a row without a step done in between starts again only when nothing has broken down for 15 s, one such
+     * task at a time; when it is put back once more, it fails as `poisoned`.
+     */
     readonly recover: Effect.Effect<ReadonlyArray<TaskId>>
   }
 >() {}

@@ -2,7 +2,7 @@
  * What a change does to a task: pure, so that every TaskRepo agrees on it.
  */
 import { addUsage, noUsage, type Task, type TaskDraft, type Timestamp } from "./Task.ts"
-import type { TaskChange } from "./TaskChange.ts"
+import type { ChangeOf, TaskChange } from "./TaskChange.ts"
 import { canTransition, type TaskStatus } from "./TaskStatus.ts"
 
 /** The status that a change moves a task to, when it moves it. */
@@ -51,8 +51,15 @@ export const begin = (draft: TaskDraft, now: Timestamp): Task => ({
   finishedAt: null
 })
 
-/** A stored step of the agent: it proves that the task makes progress. */
+/** What a step of the agent has brought is stored: it proves that the task makes progress. */
 const progress = { recoveries: 0 } as const
+
+/**
+ * Whether a message is progress by itself. An answer that calls tools is not before one of them has come to its end, and
+ * neither is what the user's side says: a task that breaks the server down with each call would look as if it went on.
+ */
+const isProgress = ({ content, role }: ChangeOf<"MessageAdded">): boolean =>
+  role === "assistant" && content.every(({ type }) => type !== "tool_use")
 
 const notPaused = { pausedReason: null, pausedBudget: null } as const
 
@@ -85,7 +92,11 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
     case "RepositoryReady":
       return { ...task, phase: "working", baseCommit: change.baseCommit }
     case "MessageAdded":
-      return { ...task, ...progress, turns: change.role === "assistant" ? task.turns + 1 : task.turns }
+      return {
+        ...task,
+        ...(isProgress(change) ? progress : {}),
+        turns: change.role === "assistant" ? task.turns + 1 : task.turns
+      }
     case "ToolFinished":
       return { ...task, ...progress }
     case "CheckpointSaved":

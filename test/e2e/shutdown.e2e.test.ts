@@ -2,7 +2,7 @@
 import { Effect, Exit, Scope } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { containersOf } from "../support/containers.ts"
+import { containersOf, makeLate, tasksInContainers } from "../support/containers.ts"
 import { describeWithEngine } from "../support/engine.ts"
 import { EngineProxy } from "../support/engineProxy.ts"
 import { Errand, type Json } from "../support/errand.ts"
@@ -115,5 +115,16 @@ describeWithEngine("SIGTERM", () => {
     const [, , , , push, clone, checkpoint, create] = ids
     for (const id of [push, clone, create]) expect(await errand.final(id ?? "")).toMatchObject({ status: "completed" })
     await reached(checkpoint ?? "", (events) => events.filter(({ event }) => event.type === "run.started").length === 2)
+  })
+
+  it("is not needed for a container that the engine makes too late: it goes within a minute", async () => {
+    await errand.stop("SIGKILL")
+    await errand.start()
+    await makeLate(errand.dataDir, "of a former life")
+    const deadline = Date.now() + 60_000
+    while ((await tasksInContainers(errand.dataDir)).includes("of a former life") && Date.now() < deadline) {
+      await sleep(200)
+    }
+    expect(await tasksInContainers(errand.dataDir)).not.toContain("of a former life")
   })
 })

@@ -42,6 +42,7 @@ const queue: FastCheck.Arbitrary<ReadonlyArray<QueuedTask>> = FastCheck.array(
     priority: FastCheck.constantFrom(0, 0, 0, 1),
     queuedReason: FastCheck.constantFrom(...reasons),
     queuedAt: moment,
+    recoveries: FastCheck.nat(3),
     startAt: FastCheck.option(moment),
     expiresAt: FastCheck.constant(null)
   }),

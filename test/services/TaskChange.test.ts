@@ -18,7 +18,8 @@ import {
   newQuestionId,
   say,
   start,
-  startTool
+  startTool,
+  toolCallId
 } from "../support/someTasks.ts"
 
 const owner = UserId.make(`user_${"0".repeat(26)}`)
@@ -107,11 +108,18 @@ describe("evolve", () => {
     }
   })
 
-  it("counts recoveries in a row, until a step is stored or somebody tries again", () => {
+  it("counts recoveries in a row, until a step is done or somebody tries again", () => {
     const recovered = [1, 2].reduce((task) => evolve(task, examples.Queued, now), running)
     assert.strictEqual(recovered.recoveries, 2)
     for (const step of [examples.MessageAdded, examples.ToolFinished, examples.CheckpointSaved]) {
       assert.strictEqual(evolve(recovered, step, later).recoveries, 0)
+    }
+    const calls = TaskChange.MessageAdded({
+      ...examples.MessageAdded,
+      content: [{ type: "tool_use", id: toolCallId("t"), name: "run_command", input: {} }]
+    })
+    for (const noStep of [calls, say("go on", "user"), examples.ToolStarted, examples.ResponseCounted]) {
+      assert.strictEqual(evolve(recovered, noStep, later).recoveries, 2)
     }
     assert.strictEqual(evolve(recovered, TaskChange.Queued({ reason: "retry" }), later).recoveries, 0)
     assert.strictEqual(evolve(recovered, TaskChange.Queued({ reason: "shutdown" }), later).recoveries, 2)

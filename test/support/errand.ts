@@ -1,6 +1,7 @@
 /** The built server as a process of its own, and a client of it, for end-to-end tests. */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { once } from "node:events"
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -9,6 +10,8 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
 export const bundle = fileURLToPath(new URL("../../dist/errand.mjs", import.meta.url))
+/** The same with the fault points of test/faults. */
+export const bundleWithFaults = fileURLToPath(new URL("../../dist/errand-faults.mjs", import.meta.url))
 const run = promisify(execFile)
 
 /** Only what the test says, and what every process needs. */
@@ -29,59 +32,84 @@ export interface Answer {
 /** One data directory and the servers that live on it, one after the other. */
 export class Errand {
   readonly dataDir = mkdtempSync(join(tmpdir(), "errand e2e "))
+  /** What its servers take for the system's place for temporary files. */
+  readonly temporaryDir = mkdtempSync(join(tmpdir(), "errand e2e tmp "))
   readonly environment: Readonly<Record<string, string>>
   url = ""
   token = ""
   output = ""
+  readonly #bundle: string
   #process: ChildProcess | undefined
 
-  constructor(environment: Readonly<Record<string, string>>) {
-    this.environment = { ...baseEnvironment, ERRAND_DATA_DIR: this.dataDir, ERRAND_PORT: "0", ...environment }
+  constructor(environment: Readonly<Record<string, string>>, program = bundle) {
+    this.#bundle = program
+    this.environment = {
+      ...baseEnvironment,
+      ERRAND_DATA_DIR: this.dataDir,
+      ERRAND_PORT: "0",
+      TMPDIR: this.temporaryDir,
+      ...environment
+    }
+  }
+
+  /** Begins with the users of another one that has never been started: making tokens takes time. */
+  takeUsersOf(other: Errand): void {
+    cpSync(other.dataDir, this.dataDir, { recursive: true })
+    this.token = other.token
   }
 
   get pid(): number {
     return this.#process?.pid ?? 0
   }
 
-  /** Starts a server and returns when it answers. */
-  async start(): Promise<void> {
-    const child = spawn(process.execPath, [bundle, "serve", "--json"], { env: this.environment })
+  /** Starts a server and returns when it answers. `more` is for this life only. */
+  async start(more: Readonly<Record<string, string>> = {}): Promise<void> {
+    const child = spawn(process.execPath, [this.#bundle, "serve", "--json"], { env: { ...this.environment, ...more } })
     this.#process = child
     child.stderr.on("data", (chunk: Buffer) => {
       this.output = (this.output + chunk.toString()).slice(-100_000)
     })
+    let answers = false
     for await (const line of createInterface(child.stdout)) {
       const message = JSON.parse(line) as Json
       if (message["type"] === "listening") {
         this.url = String(message["url"])
+        answers = true
         child.stdout.resume()
         break
       }
     }
-    if (this.url === "" || child.exitCode !== null) throw new Error(`the server did not start: ${this.output}`)
+    if (!answers) {
+      await this.ended()
+      throw new Error(`the server did not start: ${this.output}`)
+    }
     if (this.token === "") this.token = await this.makeToken("tester")
+  }
+
+  /** Waits until there is no process any more; gives its exit code, null when it was killed. */
+  async ended(): Promise<number | null> {
+    const child = this.#process
+    if (child === undefined) return null
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
+    return child.exitCode
   }
 
   /** Sends a signal and waits for the end; gives the exit code (null when killed) and how long it took. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ readonly code: number | null; readonly ms: number }> {
-    const child = this.#process
-    if (child === undefined || child.exitCode !== null) return { code: child?.exitCode ?? null, ms: 0 }
     const start = performance.now()
-    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve))
-    child.kill(signal)
-    const code = await ended
-    this.#process = undefined
+    this.#process?.kill(signal)
+    const code = await this.ended()
     return { code, ms: performance.now() - start }
   }
 
   async dispose(): Promise<void> {
     await this.stop("SIGTERM")
-    rmSync(this.dataDir, { recursive: true, force: true })
+    for (const directory of [this.dataDir, this.temporaryDir]) rmSync(directory, { recursive: true, force: true })
   }
 
   /** Runs a command of the command line to its end. */
   async command(...args: ReadonlyArray<string>) {
-    return await run(process.execPath, [bundle, ...args], { env: this.environment, timeout: 60_000 })
+    return await run(process.execPath, [this.#bundle, ...args], { env: this.environment, timeout: 60_000 })
   }
 
   async makeToken(login: string): Promise<string> {

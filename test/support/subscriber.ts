@@ -1,4 +1,5 @@
 /** A client of the stream that keeps count: every event of a stream must come once, in order, without gaps. */
+import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { WebSocket } from "ws"
 import type { Errand, Json } from "./errand.ts"
@@ -37,6 +38,12 @@ export class Subscriber {
       socket.send(JSON.stringify({ type: "subscribe", stream, after: this.last.get(stream) }))
     }
     return true
+  }
+
+  /** Waits until the connection has ended. */
+  async closed(): Promise<void> {
+    const socket = this.#socket
+    if (socket !== undefined && socket.readyState !== WebSocket.CLOSED) await once(socket, "close")
   }
 
   /** Goes away without a word, as a phone in a tunnel does. */

@@ -7,11 +7,12 @@ import { cancel, retry } from "../../src/services/TaskCommands.ts"
 import type { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import {
+  aStep,
   apply,
   finish,
-  newMessage,
   onStorage,
   roomy,
+  pass,
   settled,
   statusOf,
   type Storage,
@@ -28,7 +29,7 @@ export const taskLeaseContract = <S, E>(
   storage: Layer.Layer<Storage | S, E>,
   queue: Layer.Layer<TaskQueue, never, AppConfig | Storage | S>
 ) => {
-  const { live, liveOnDisk, test } = onStorage(storage, queue)
+  const { life: lifeOf, live, liveOnDisk, test } = onStorage(storage, queue)
 
   describe(name, () => {
     test(
@@ -140,18 +141,12 @@ export const taskLeaseContract = <S, E>(
       })
     )
 
-    /** One life of a server that ends by kill -9 while it runs a task. */
-    const crash = Effect.gen(function* () {
-      const tasks = yield* live(roomy)
-      yield* tasks.recover
-      return yield* tasks.take
-    })
-
     test(
-      "sets a task aside after two recoveries in a row without a step",
+      "sets a task aside after two recoveries in a row without a step, the last one after a time of calm",
       Effect.gen(function* () {
         const id = yield* submit(yield* userNamed("alice"))
-        yield* Effect.replicateEffect(crash, 3)
+        yield* Effect.replicateEffect(lifeOf(1), 2)
+        yield* lifeOf(31)
         const tasks = yield* live(roomy)
         assert.deepStrictEqual(yield* tasks.recover, [])
         const task = yield* taskOf(id)
@@ -166,9 +161,46 @@ export const taskLeaseContract = <S, E>(
       Effect.gen(function* () {
         const id = yield* submit(yield* userNamed("alice"))
         for (let life = 1; life <= 6; life++) {
-          assert.strictEqual((yield* crash).run, life)
-          yield* apply(id, yield* newMessage)
+          yield* lifeOf(1)
+          assert.strictEqual((yield* taskOf(id)).runNumber, life)
+          yield* apply(id, yield* aStep)
         }
+      })
+    )
+
+    test(
+      "fails no task of a server that is killed again and again before a step can be done",
+      Effect.gen(function* () {
+        const id = yield* submit(yield* userNamed("alice"))
+        yield* Effect.replicateEffect(lifeOf(8), 10)
+        yield* lifeOf(31)
+        const task = yield* taskOf(id)
+        assert.strictEqual(task.status, "running")
+        assert.strictEqual(task.runNumber, 3)
+      })
+    )
+
+    test(
+      "tries tasks that may have broken the server down one after the other",
+      Effect.gen(function* () {
+        const ids = yield* submitMany(yield* userNamed("alice"), 2)
+        yield* Effect.replicateEffect(lifeOf(1), 2)
+        const statuses = Effect.forEach(ids, statusOf)
+        const tasks = yield* live(roomy)
+        yield* tasks.recover
+        yield* Effect.replicateEffect(takeSlot(tasks), 2)
+        const innocent = yield* submit(yield* userNamed("bob"))
+        yield* tasks.wake
+        yield* settled
+        assert.strictEqual(yield* statusOf(innocent), "running")
+        yield* takeSlot(tasks)
+        yield* pass(31)
+        assert.deepStrictEqual((yield* statuses).toSorted(), ["queued", "running"])
+        yield* pass(60)
+        assert.deepStrictEqual((yield* statuses).toSorted(), ["queued", "running"])
+        for (const id of ids) if ((yield* statusOf(id)) === "running") yield* apply(id, yield* aStep)
+        yield* pass(2)
+        assert.deepStrictEqual(yield* statuses, ["running", "running"])
       })
     )
 
@@ -180,7 +212,10 @@ export const taskLeaseContract = <S, E>(
         const breakDown = Effect.scoped(
           Effect.tap(tasks.take, ({ task }) => apply(task.id, TaskChange.Queued({ reason: "recovery" })))
         )
-        yield* Effect.replicateEffect(breakDown, 3)
+        yield* Effect.replicateEffect(breakDown, 2)
+        const last = yield* Effect.fork(breakDown)
+        yield* pass(31)
+        yield* Fiber.join(last)
         const slot = yield* takeSlot(tasks)
         yield* settled
         assert.isFalse(yield* Deferred.isDone(slot.begun))

@@ -1,6 +1,6 @@
 /** Tasks, lives of a server and slots, for the contract suites of TaskQueue. */
 import { it } from "@effect/vitest"
-import { Context, Deferred, Effect, Either, Fiber, Layer, Ref, type Scope, TestClock } from "effect"
+import { Context, Deferred, Effect, Either, Exit, Fiber, Layer, Ref, Scope, TestClock } from "effect"
 import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
 import type { AppConfig } from "../../src/services/AppConfig.ts"
@@ -45,13 +45,18 @@ export const apply = (id: TaskId, ...changes: ReadonlyArray<TaskChange>) =>
 export const taskOf = (id: TaskId) => Effect.flatMap(TaskRepo, (repo) => repo.get(id))
 export const statusOf = (id: TaskId) => Effect.map(taskOf(id), ({ status }) => status)
 
-export const newMessage = Effect.map(
+/** An answer of the model that calls no tool. */
+export const aStep = Effect.map(
   Effect.flatMap(Ids, (ids) => ids.message),
-  (messageId) => TaskChange.MessageAdded({ messageId, role: "user", content: [], delivers: [], startsOver: false })
+  (messageId) => TaskChange.MessageAdded({ messageId, role: "assistant", content: [], delivers: [], startsOver: false })
 )
 
 /** Something the clock of the test does not move: storage may take turns of the event loop. */
 export const settled = Effect.yieldNow({ priority: 1 }).pipe(Effect.repeatN(20), Effect.zipRight(TestClock.adjust(0)))
+
+/** Time that passes in steps, with all that happens in it. */
+export const pass = (seconds: number) =>
+  Effect.zipRight(TestClock.adjust("1 second"), settled).pipe(Effect.repeatN(seconds - 1))
 
 /** Ends a run well. */
 export const finish = (id: TaskId) => apply(id, TaskChange.Completed())
@@ -69,7 +74,9 @@ export const takeSlot = Effect.fnUntraced(function* (tasks: typeof TaskQueue.Ser
   return {
     begun,
     taken: Deferred.await(begun),
-    end: Effect.zipRight(Deferred.succeed(end, undefined), Fiber.join(run))
+    end: Effect.zipRight(Deferred.succeed(end, undefined), Fiber.join(run)),
+    /** Waits no longer, if nothing has come yet. */
+    giveUp: Effect.unlessEffect(Fiber.interrupt(run), Deferred.isDone(begun))
   }
 })
 
@@ -98,5 +105,18 @@ export const onStorage = <S, E>(
       })
     })
 
-  return { live, liveOnDisk, test }
+  /** One life of a server, with somebody at every slot, that ends by kill -9 after a while. */
+  const life = (seconds: number) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const tasks = yield* Scope.extend(live(roomy), scope)
+      yield* tasks.recover
+      const slots = yield* Effect.replicateEffect(takeSlot(tasks), 3)
+      yield* settled
+      yield* pass(seconds)
+      yield* Effect.forEach(slots, (slot) => slot.giveUp)
+      yield* Scope.close(scope, Exit.void)
+    })
+
+  return { life, live, liveOnDisk, test }
 }

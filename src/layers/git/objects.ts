@@ -25,6 +25,12 @@ const unwritten = (stderr: string) => (ranOutOfSpace(stderr) ? new StorageFull()
 /** Reads are never waited for longer than this, whatever a repository holds. */
 export const tooLong = () => new PackRefused({ detail: "reading the repository took too long" })
 
+interface Made {
+  readonly keep: string
+  readonly commit: CommitId
+  readonly parent: CommitId | null
+}
+
 export const makeObjects = (git: Git, limits: Limits) => {
   const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
     git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
@@ -61,6 +67,15 @@ export const makeObjects = (git: Git, limits: Limits) => {
     },
     Effect.catchTag("GitStopped", tooLong)
   )
+
+  const hasMade = (path: string, { commit, keep, parent }: Made) =>
+    ask(path, ["rev-list", "--parents", "--max-count=1", keepRef(`${keep}/commit/${commit}`), "--"]).pipe(
+      Effect.map(
+        ({ exitCode, stdout }) =>
+          exitCode === 0 && stdout.toString("utf8").trim() === [commit, parent].filter((id) => id !== null).join(" ")
+      ),
+      Effect.orElseSucceed(() => false)
+    )
 
   /** A path names a regular file when the tree has exactly it, as a file and not as a link. */
   const readFile = Effect.fnUntraced(
@@ -112,7 +127,7 @@ export const makeObjects = (git: Git, limits: Limits) => {
     if (listed.stdout.length > 0) yield* ask(path, ["update-ref", "--stdin"], { input: listed.stdout.toString("utf8") })
   }, Effect.orDie)
 
-  return { hasCommit, sameTree, commit, readFile, pack, forget }
+  return { hasCommit, sameTree, commit, hasMade, readFile, pack, forget }
 }
 
 const packFailure = (error: { readonly _tag: string; readonly stderr?: string }) =>

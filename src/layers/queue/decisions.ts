@@ -4,9 +4,7 @@ import type { Timestamp } from "../../services/Task.ts"
 import { TaskChange } from "../../services/TaskChange.ts"
 import type { Decide } from "../../services/TaskCommands.ts"
 import { isOverdue } from "./queueOrder.ts"
-
-/** So many recoveries in a row may end without a stored step. */
-const mostRecoveries = 2
+import { mostRecoveries } from "./suspicion.ts"
 
 const change = (...changes: ReadonlyArray<TaskChange>) => Either.right(changes)
 
@@ -15,7 +13,8 @@ const setAside = TaskChange.Failed({
     code: "poisoned",
     message:
       `The server or the sandbox broke down ${mostRecoveries + 1} times in a row during this task, without one step done in between, ` +
-      "so the task itself may be the cause. Read its log, and retry it when the cause is gone."
+      "the last time when nothing else had broken down for a while: the task itself seems to be the cause. Read its log, " +
+      "and retry it when the cause is gone."
   }
 })
 

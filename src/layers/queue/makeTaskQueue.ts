@@ -17,6 +17,7 @@ import { expire, recover, recoverAfter, start } from "./decisions.ts"
 import type { LeaseStore, StoredLease } from "./LeaseStore.ts"
 import { makePositions } from "./makePositions.ts"
 import { isOverdue, nextMoment, nextToStart, type QueuedTask } from "./queueOrder.ts"
+import { isSuspect, lastBreakdown, timeUntilTrial } from "./suspicion.ts"
 
 /** How long a lease holds without being renewed. */
 const leaseTime = Duration.seconds(30)
@@ -54,6 +55,8 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
   const held = new Set<StoredLease>()
   const served = new Map<UserId, number>()
   let starts = 0
+  let breakdown = yield* now
+  let trial: StoredLease | undefined
 
   const positions = yield* makePositions(
     Effect.all({
@@ -85,6 +88,22 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
       { discard: true }
     )
 
+  /** Whether the last suspect that was started runs and has not done a step yet. */
+  const isOneOnTrial = Effect.suspend(() =>
+    trial === undefined || !held.has(trial)
+      ? Effect.succeed(false)
+      : Effect.map(
+          Effect.option(repo.get(trial.taskId)),
+          Option.exists(({ recoveries }) => recoveries > 0)
+        )
+  )
+
+  /** How long suspects have to wait; nothing when there are none. */
+  const pauseOfSuspects = Effect.fnUntraced(function* (queued: ReadonlyArray<QueuedTask>, at: Timestamp) {
+    breakdown = lastBreakdown(breakdown, queued)
+    return queued.some(isSuspect) ? timeUntilTrial(breakdown, at, yield* isOneOnTrial) : Duration.zero
+  })
+
   const begin = Effect.fnUntraced(function* (next: QueuedTask) {
     const task = yield* change(next.id, start)
     if (Option.isNone(task) || task.value.status !== "running") return Look.Again()
@@ -92,6 +111,7 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
     const lease: StoredLease = { taskId, owner, run, worker, until: yield* fromNow(leaseTime) }
     yield* store.add(lease)
     served.set(owner, ++starts)
+    if (isSuspect(next)) trial = lease
     return Look.Leased({ lease, task: task.value })
   })
 
@@ -103,9 +123,13 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
     yield* expireOverdue(queued, at)
     const leased = new Set(leases.map((lease) => lease.taskId))
     const free = queued.filter((task) => !leased.has(task.id) && !isOverdue(task, at))
-    const next = nextToStart(free, { slots: slotsOf(leases), served }, at, maxRunningPerUser)
+    const pause = yield* pauseOfSuspects(free, at)
+    const isHeldUp = Duration.greaterThan(pause, Duration.zero)
+    const ready = isHeldUp ? free.filter((task) => !isSuspect(task)) : free
+    const next = nextToStart(ready, { slots: slotsOf(leases), served }, at, maxRunningPerUser)
     if (Option.isSome(next)) return yield* begin(next.value)
-    return Look.Wait({ duration: pauseBefore(nextMoment(free, at), at) })
+    const until = pauseBefore(nextMoment(free, at), at)
+    return Look.Wait({ duration: isHeldUp ? Duration.min(pause, until) : until })
   }).pipe(
     transaction.run,
     Effect.catchAllCause((cause) =>

@@ -10,7 +10,10 @@ import type { UserId } from "../../services/Ids.ts"
 import type { Task, Timestamp } from "../../services/Task.ts"
 
 /** A waiting task, as far as its turn depends on it. */
-export type QueuedTask = Pick<Task, "id" | "owner" | "priority" | "queuedReason" | "queuedAt" | "startAt" | "expiresAt">
+export type QueuedTask = Pick<
+  Task,
+  "id" | "owner" | "priority" | "queuedReason" | "queuedAt" | "recoveries" | "startAt" | "expiresAt"
+>
 
 /** What the owners have had so far. Whoever is missing has none. */
 export interface Shares {

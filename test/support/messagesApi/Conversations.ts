@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { IncomingAnswer, type WireEvent } from "../../../src/layers/anthropic/IncomingAnswer.ts"
 import { FaultCounter } from "../../../src/layers/scripted/FaultCounter.ts"
 import { playScript } from "../../../src/layers/scripted/playScript.ts"
-import type { Script, ScriptSource } from "../../../src/layers/scripted/Script.ts"
+import type { Fault, Script, ScriptSource } from "../../../src/layers/scripted/Script.ts"
 import { answerEvents, type ScriptedAnswer, writeAnswer } from "../../../src/layers/scripted/ScriptedAnswer.ts"
 import type { TokenCounts } from "../../../src/services/ClaudeClient.ts"
 import { offenceOf, turnsOf } from "./conversationRules.ts"
@@ -26,6 +26,8 @@ export interface MessagesApiOptions {
   /** Shorter prefixes are not cached. */
   readonly minimumCacheTokens?: number
   readonly keepBodies?: boolean
+  /** What befalls the next request, whatever it asks; nothing when undefined. */
+  readonly mishap?: () => Fault | undefined
   /** Sees every event right after it went out. It must return at once. */
   readonly onEvent?: (record: RecordedRequest, event: WireEvent) => void
 }
@@ -140,7 +142,7 @@ export class Conversations {
       unique: randomBytes(9).toString("hex"),
       sign: (thinking) => sign(turnsOf(request), thinking)
     })
-    const fault = this.#faults.next(messages, answer.faults)
+    const fault = this.#options.mishap?.() ?? this.#faults.next(messages, answer.faults)
     if (answer.delayMs > 0) await sleep(answer.delayMs)
     if (fault !== undefined && refuse(response, record.id, fault)) {
       if (fault.fault !== "no_answer") record.outcome = "refused"
