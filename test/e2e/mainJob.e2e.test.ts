@@ -75,6 +75,9 @@ describeWithEngine("the main job", () => {
     expect(task).toMatchObject({ status: "completed", error: null, network: { mode: "none" } })
     expect(await Effect.runPromise(gitText(path, ["show", `${task["branch"]}:sum.js`]))).toContain("a + b")
     expect(await Effect.runPromise(gitText(path, ["rev-parse", task["branch"]]))).toBe(task["headCommit"])
+    expect((await errand.call("DELETE", `tasks/${id}`)).status).toBe(204)
+    const next = await errand.submit({ repository: { url }, prompt: "Mend the sum again." })
+    expect(await errand.final(next["id"])).toMatchObject({ status: "completed" })
   })
 
   it("cancels a command that hangs within five seconds", async () => {

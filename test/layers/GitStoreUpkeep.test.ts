@@ -43,6 +43,17 @@ it.scopedLive("forgets what is under a name, and only that", () =>
   }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true })))
 )
 
+it.scopedLive("forgets also where the caller may not be interrupted", () =>
+  Effect.gen(function* () {
+    const { base, forged, key, store } = yield* scene()
+    const commit = yield* commitFiles(forged, { "a.txt": "two\n" })
+    yield* store.receive(key, { name: "one", commit, expected: null }, yield* packOf(forged, commit, base))
+    const forgotten = Effect.uninterruptible(store.forget(key, "one"))
+    yield* Effect.disconnect(forgotten).pipe(Effect.timeout("5 seconds"))
+    expect(yield* store.hasCommit(key, base)).toBe(true)
+  }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true })))
+)
+
 it.scopedLive("packs what has piled up, and loses nothing that is kept", () =>
   Effect.gen(function* () {
     const place = yield* lasting

@@ -2,7 +2,7 @@
  * Tasks: from requests to services and back.
  */
 import { HttpApiBuilder } from "@effect/platform"
-import { Array, Effect } from "effect"
+import { Array, Effect, FiberMap } from "effect"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { DiskSpace } from "../../services/DiskSpace.ts"
 import { makeDrafts } from "../../services/draftTask.ts"
@@ -49,6 +49,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const draftOf = yield* makeDrafts
     const stopRun = yield* makeStopRun
     const rewinding = yield* makeRewind
+    const forgetting = yield* FiberMap.make<TaskId, void>()
 
     const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
       Effect.gen(function* () {
@@ -101,7 +102,12 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
       .handle("remove", ({ path: { taskId } }) =>
         Effect.gen(function* () {
           const { owner, repository } = yield* owned(taskId)
-          const forgotten = store.forget({ owner, url: repository.url }, taskId)
+          // Nobody waits for it: another task may have the repository for as long as a fetch takes.
+          const forgotten = store.forget({ owner, url: repository.url }, taskId).pipe(
+            Effect.catchAllCause((cause) => Effect.logWarning("the commits of a deleted task are still kept", cause)),
+            Effect.interruptible,
+            FiberMap.run(forgetting, taskId)
+          )
           const gone = Effect.zipRight(hub.end(taskStream(taskId)), forgotten)
           yield* Effect.uninterruptible(Effect.zipRight(repo.remove(taskId), gone))
         }).pipe(asProblem)

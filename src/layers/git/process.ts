@@ -95,7 +95,8 @@ export const makeGit = (environment: Readonly<Record<string, string>>, forked: F
             forked(small),
             Option.match({ onNone: () => spawned(call), onSome: (done) => fromForked(call, done) })
           )
-    return Effect.timeoutFail(running, {
+    // The losers of its races must end, and a time limit must hold, also where the caller may not be interrupted.
+    return Effect.timeoutFail(Effect.interruptible(running), {
       duration: call.timeout,
       onTimeout: () => new GitStopped({ reason: "timeout" })
     })
