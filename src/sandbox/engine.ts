@@ -84,6 +84,10 @@ export const call = <A>(
     })
   )
 
+/** An engine that is being stopped answers for a moment longer, without what it needs. */
+const goingDown =
+  /database not open|shutting down|transport is closing|containerd: (?:deadline|connection)|context canceled/i
+
 /** What a failure of the engine means to who wants a sandbox, with a remedy. */
 export const unavailable = (engine: Engine, image: string, error: EngineError): SandboxUnavailable => {
   if (error.code === "EACCES") {
@@ -103,6 +107,12 @@ export const unavailable = (engine: Engine, image: string, error: EngineError): 
     return new SandboxUnavailable({
       reason: "image",
       detail: `The image ${image} has no python3, which every sandbox needs: add it, or start FROM errand-sandbox.`
+    })
+  }
+  if (error.status >= 500 && goingDown.test(error.detail)) {
+    return new SandboxUnavailable({
+      reason: "engine",
+      detail: `The Docker engine at ${engine.place} is going down: ${error.detail}`
     })
   }
   return new SandboxUnavailable({

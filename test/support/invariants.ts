@@ -42,13 +42,15 @@ export interface Circumstances {
 
 type Sentences = ReadonlyArray<string>
 
-/** Waits, a minute at most, until a server has nothing to do any more: no run, no lease, no container. */
+/** Waits, a minute at most, until a server has nothing to do any more: no lease, no container, no volume. */
 export const untilIdle = async (errand: Errand, docker?: Docker): Promise<void> => {
   const leases = Effect.scoped(
     Effect.flatMap(connectTo(join(errand.dataDir, "errand.db")), (sql) => sql`SELECT task_id FROM leases`)
   )
   const isIdle = async () =>
-    (await Effect.runPromise(leases)).length === 0 && (await tasksInContainers(errand.dataDir, docker)).length === 0
+    (await Effect.runPromise(leases)).length === 0 &&
+    (await tasksInContainers(errand.dataDir, docker)).length === 0 &&
+    (await leftoversOf(errand.dataDir, docker)).length === 0
   const deadline = Date.now() + 60_000
   while (!(await isIdle()) && Date.now() < deadline) await sleep(50)
 }
