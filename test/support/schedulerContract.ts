@@ -342,6 +342,23 @@ export const schedulerContract = <E>(name: string, storage: Layer.Layer<Services
     )
 
     test(
+      "goes on after whatever has failed once",
+      Effect.gen(function* () {
+        const failed = yield* Ref.make(false)
+        const room = Effect.flatMap(Ref.getAndSet(failed, true), (before) =>
+          before ? Effect.void : Effect.dieMessage("the disk could not be looked at")
+        )
+        yield* startLife({ room })
+        const schedule = yield* everyTenMinutes()
+        yield* TestClock.adjust("10 minutes")
+        yield* settled
+        assert.deepStrictEqual(yield* storyOf(schedule), [])
+        yield* pass("2 seconds")
+        assert.deepStrictEqual(yield* storyOf(schedule), ["1 started"])
+      })
+    )
+
+    test(
       "leaves paused schedules alone, and the tasks of deleted ones",
       Effect.gen(function* () {
         yield* live()
