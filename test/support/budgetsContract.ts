@@ -254,6 +254,20 @@ export const budgetsContract = <S, E, E1>(
     )
 
     test(
+      "queues again what pauses only after the budget that refused it was raised",
+      Effect.gen(function* () {
+        const owner = yield* newcomer
+        yield* set(owner, perDay(0.05))
+        const task = yield* running(owner)
+        yield* Effect.flip(reserve(task))
+        yield* set(owner, perDay(5))
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+        yield* pause(task, "day", 0.1)
+        yield* untilStatus(task, "queued")
+      })
+    )
+
+    test(
       "queues again at midnight what the budget of the day had paused",
       Effect.gen(function* () {
         const owner = yield* newcomer

@@ -55,6 +55,8 @@ export const makeBudgets = Effect.fnUntraced(function* (store: BudgetStore) {
   yield* bus.listen((news: News) => {
     if (news._tag !== "Events") return
     for (const { at, event, stream } of news.events) {
+      // The budget may have been raised after the task was refused, and before its pause was stored.
+      if (event.type === "task.paused" && event.reason === "budget_reached") Queue.unsafeOffer(look, undefined)
       if (event.type !== "usage.updated") continue
       ledger.settle(stream, event.costUsd, dayOf(at))
       serveWaiting()
