@@ -44,6 +44,9 @@ const ownMessage = (issue: ParseResult.ParseIssue, ast: SchemaAST.AST): Option.O
 const expectation = (issue: ParseResult.ParseIssue, ast: SchemaAST.AST): string =>
   Option.getOrElse(ownMessage(issue, ast), () => `must be ${describe(ast)}`)
 
+const wantsNull = (issue: ParseResult.ParseIssue): boolean =>
+  issue._tag === "Type" && issue.ast._tag === "Literal" && issue.ast.literal === null
+
 type Path = ReadonlyArray<PropertyKey>
 
 const collect = (issue: ParseResult.ParseIssue, path: Path, into: Array<FieldError>): void => {
@@ -78,7 +81,9 @@ const collect = (issue: ParseResult.ParseIssue, path: Path, into: Array<FieldErr
         return
       }
       const inner = "_tag" in issue.issues ? [issue.issues] : issue.issues
-      for (const one of inner) collect(one, path, into)
+      // Where null would do as well, what is wrong with the value itself says more.
+      const telling = inner.filter((one) => !wantsNull(one))
+      for (const one of telling.length > 0 ? telling : inner) collect(one, path, into)
     }
   }
 }

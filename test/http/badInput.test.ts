@@ -36,6 +36,21 @@ layer(door(), { excludeTestServices: true })("a body", (it) => {
     expect((yield* ask("GET", "/healthz")).status).toBe(200)
   })
 
+  it.effect("is told in its own words where null would do too, and so is a query", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("words")
+      const budget = yield* ask("PUT", "/api/v1/budgets", { token, body: { day: { limitUsd: -1 }, user: 5 } })
+      expect(budget.json.errors).toEqual([
+        { path: "day.limitUsd", message: "must be a number between 0 and 1000000" },
+        { path: "user", message: "must be an object" }
+      ])
+      const questions = yield* ask("GET", "/api/v1/questions?status=zzz", { token })
+      expect(questions.json.errors).toEqual([
+        { path: "status", message: "must be one of open, answered, expired, cancelled" }
+      ])
+    })
+  )
+
   it.effect.each<[string, unknown, number, string]>([
     ["is not JSON", "{oops", 400, "malformed_json"],
     ["is half of JSON", '{"prompt": "x', 400, "malformed_json"],

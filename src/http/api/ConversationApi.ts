@@ -8,7 +8,7 @@ import { Message, PendingMessage } from "../../services/Message.ts"
 import { Timestamp } from "../../services/Task.ts"
 import { Answer, Excerpt, QuestionKind, TaskEvent } from "../../services/TaskEvent.ts"
 import { Authentication } from "./Authentication.ts"
-import { eventPaging, page, Paging, paging, place, query } from "./Page.ts"
+import { eventPaging, page, Paging, paging, place, query, whole } from "./Page.ts"
 import { messageId, questionId, taskId, toolCallId } from "./params.ts"
 import { problems } from "./Problem.ts"
 import { NewAnswer, NewMessage } from "./requests.ts"
@@ -139,10 +139,11 @@ const events = HttpApiEndpoint.get("events")`/tasks/${taskId}/events`
     "The log. With `Accept: text/event-stream` it goes on as it grows: `id` is the seq, and `Last-Event-ID` is honoured."
   )
 
+const { status } = QuestionView.fields
+const QuestionStatus = status.annotations({ message: whole(`must be one of ${status.literals.join(", ")}`) })
+
 const questions = HttpApiEndpoint.get("questions", "/questions")
-  .setUrlParams(
-    query({ ...paging(place.position), status: Schema.optionalWith(QuestionView.fields.status, { exact: true }) })
-  )
+  .setUrlParams(query({ ...paging(place.position), status: Schema.optionalWith(QuestionStatus, { exact: true }) }))
   .addSuccess(page(QuestionView).annotations({ identifier: "QuestionPage" }))
   .addError(problems(422))
   .annotate(OpenApi.Identifier, "listQuestions")
