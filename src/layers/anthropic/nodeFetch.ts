@@ -2,7 +2,7 @@
  * `fetch` for the SDK on Node's own HTTP client: a third of the processor time of the built-in one (0.1 against 0.3 ms a
  * request, measured), whose streams cost most of it. For requests with a text body; a redirect is an answer like others.
  */
-// @effect-diagnostics newPromise:off globalTimers:off: the SDK asks for a promise.
+// @effect-diagnostics asyncFunction:off newPromise:off: the SDK asks for a promise.
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 
