@@ -5,11 +5,11 @@
 import { FileSystem } from "@effect/platform"
 import type { PlatformError } from "@effect/platform/Error"
 import { Effect } from "effect"
-import { randomBytes } from "node:crypto"
+import { randomFillSync } from "node:crypto"
 
 const MiB = 2 ** 20
 const most = 64 * MiB
-const piece = MiB
+const piece = 64 * 1024
 
 /** Bytes for a floor: room for the last steps of every running task, and for the notes that they pause. */
 export const ballastSize = (floorBytes: number): number => Math.floor(Math.min(floorBytes / 2, most))
@@ -27,7 +27,11 @@ export const makeBallast = Effect.fnUntraced(function* (file: string, size: numb
   const drop = files.remove(file, { force: true })
   const fill = Effect.gen(function* () {
     const open = yield* files.open(file, { flag: "w", mode: 0o600 })
-    for (let left = size; left > 0; left -= piece) yield* open.writeAll(randomBytes(Math.min(left, piece)))
+    // One buffer for all of it: the memory of 64 MB in many would stay taken for minutes.
+    const bytes = Buffer.allocUnsafe(piece)
+    for (let left = size; left > 0; left -= piece) {
+      yield* open.writeAll(randomFillSync(bytes).subarray(0, Math.min(left, piece)))
+    }
   }).pipe(Effect.scoped)
   const ballast: Ballast = {
     size,
