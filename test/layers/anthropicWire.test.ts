@@ -191,12 +191,15 @@ describe("The Messages API's stream", () => {
 
   it.live("hands texts over in batches, the first one at once", () =>
     Effect.gen(function* () {
+      const told: Array<TurnEvent> = []
+      const word = frame(delta(0, { type: "text_delta", text: "word " }))
       const url = yield* rawServer((response) => {
         response.writeHead(200, { "content-type": "text/event-stream" })
         const drip = async () => {
-          response.write(frame(start) + frame(whole[0]))
-          for (let count = 0; count < 100; count++) {
-            response.write(frame(delta(0, { type: "text_delta", text: "word " })))
+          response.write(frame(start) + frame(whole[0]) + word)
+          while (told.length === 0) await sleep(1)
+          for (let count = 1; count < 100; count++) {
+            response.write(word)
             await sleep(3)
           }
           response.end([stop(0), end("end_turn"), done].map(frame).join(""))
@@ -205,7 +208,6 @@ describe("The Messages API's stream", () => {
       })
       const layer = Layer.provide(ClaudeClientAnthropic.layer, modelSettings({ baseUrl: Option.some(url) }))
       const client = yield* Effect.provide(ClaudeClient, layer)
-      const told: Array<TurnEvent> = []
       const [taken] = yield* Effect.timed(client.turn(requestOf(user("Go")), (event) => void told.push(event)))
       assert.deepStrictEqual(told[0], { _tag: "TextDelta", block: 0, text: "word " })
       assert.isAbove(told.length, 3)
