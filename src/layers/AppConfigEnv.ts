@@ -5,7 +5,7 @@
  * Does not own: their names and defaults (`EnvironmentVariables.ts`).
  */
 import { Config, ConfigError, ConfigProvider, Effect, Either, Layer, Option, Schema } from "effect"
-import { AppConfig, type SandboxLimits, type Settings } from "../services/AppConfig.ts"
+import { AppConfig, type GitHubSettings, type SandboxLimits, type Settings } from "../services/AppConfig.ts"
 import { dataDir, type EnvironmentVariables, variablesOn } from "./EnvironmentVariables.ts"
 import { type HostSize, measureHost } from "./hostSize.ts"
 import type { SettingDocumentation } from "./Setting.ts"
@@ -71,10 +71,33 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     trustedGitHosts: all.trustedGitHosts.config,
     allowLocalRepositories: all.allowLocalRepositories.config,
     secretKey: all.secretKey.config,
+    github: github(all),
     strict: all.strict.config,
     diskFloorBytes: all.diskFloor.config
   })
 }
+
+const publicGitHub = "https://github.com"
+
+const github = (all: EnvironmentVariables): Config.Config<GitHubSettings> =>
+  Config.all({
+    url: all.githubUrl.config,
+    apiUrl: all.githubApiUrl.config,
+    clientId: all.githubClientId.config,
+    clientSecret: all.githubClientSecret.config,
+    allowedLogins: all.allowedLogins.config
+  }).pipe(
+    Config.mapOrFail(({ allowedLogins, apiUrl, clientId, clientSecret, url }) =>
+      Option.isSome(clientId) === Option.isSome(clientSecret)
+        ? Either.right({
+            url,
+            apiUrl: Option.getOrElse(apiUrl, () => (url === publicGitHub ? "https://api.github.com" : `${url}/api/v3`)),
+            app: Option.all({ clientId, clientSecret }),
+            allowedLogins
+          })
+        : refuse("Sign-in with GitHub needs both ERRAND_GITHUB_CLIENT_ID and ERRAND_GITHUB_CLIENT_SECRET.")
+    )
+  )
 
 const refuse = (problem: string) => Either.left(ConfigError.InvalidData([], problem))
 
@@ -99,7 +122,8 @@ export const layer: Layer.Layer<AppConfig, SettingsInvalid> = Layer.effect(
   )
 )
 
-type PartialSettings = Partial<Omit<Settings, "sandbox" | "model">> & {
+type PartialSettings = Partial<Omit<Settings, "sandbox" | "model" | "github">> & {
+  readonly github?: Partial<Settings["github"]>
   readonly sandbox?: Partial<Settings["sandbox"]>
   readonly model?: Partial<Settings["model"]>
 }
@@ -114,7 +138,8 @@ export const layerWith = (changes: PartialSettings = {}): Layer.Layer<AppConfig>
         ...defaults,
         ...changes,
         sandbox: { ...defaults.sandbox, ...changes.sandbox },
-        model: { ...defaults.model, ...changes.model }
+        model: { ...defaults.model, ...changes.model },
+        github: { ...defaults.github, ...changes.github }
       })),
       Effect.orDie
     )

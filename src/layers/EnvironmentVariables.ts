@@ -32,6 +32,29 @@ export const variablesOn = (machine: HostSize) => {
       Syntax.longSecret(32),
       "Key for secrets at rest, 32 characters or more. Not set: made in the data directory on the first start."
     ),
+    githubClientId: optional(
+      "ERRAND_GITHUB_CLIENT_ID",
+      Syntax.anyText,
+      "Client id of a GitHub App or OAuth App, for sign-in with GitHub; also needs its secret."
+    ),
+    githubClientSecret: optional("ERRAND_GITHUB_CLIENT_SECRET", Syntax.secret, "Client secret of that app."),
+    githubUrl: withDefault(
+      "ERRAND_GITHUB_URL",
+      Syntax.httpUrl,
+      "https://github.com",
+      "GitHub, or an Enterprise server of your own."
+    ),
+    githubApiUrl: optional(
+      "ERRAND_GITHUB_API_URL",
+      Syntax.httpUrl,
+      "Its API. Not set: https://api.github.com, or /api/v3 of an Enterprise server."
+    ),
+    allowedLogins: withDefault(
+      "ERRAND_ALLOWED_LOGINS",
+      Syntax.loginList,
+      "",
+      "Who may sign in with GitHub: logins and org:NAME for the members of an organization, divided by commas."
+    ),
     strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
     diskFloor: withComputedDefault(
       "ERRAND_DISK_FLOOR",

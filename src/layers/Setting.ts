@@ -19,7 +19,7 @@ export interface Setting<A> {
   readonly config: Config.Config<A>
 }
 
-const isSecret = (name: string): boolean => name.endsWith("_KEY")
+const isSecret = (name: string): boolean => /_(?:KEY|SECRET)$/.test(name)
 
 const refusal = (name: string, text: string, remedy: string): ConfigError.ConfigError => {
   const subject = isSecret(name) ? `${name} can't be used` : `${name} is ${JSON.stringify(text.slice(0, 80))}`

@@ -112,3 +112,23 @@ export const hostList: Syntax<ReadonlyArray<string>> = (text) => {
     ? Either.right(hosts)
     : Either.left("host or host:port, several divided by commas, without a scheme or a path")
 }
+
+const login = /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/
+
+const isOrganization = (entry: string) => entry.startsWith("org:")
+
+/** Logins and `org:NAME` entries divided by commas, in lower case. */
+export const loginList: Syntax<{
+  readonly users: ReadonlyArray<string>
+  readonly organizations: ReadonlyArray<string>
+}> = (text) => {
+  const entries = text
+    .split(",")
+    .map((entry) => entry.trim().toLowerCase())
+    .filter((entry) => entry !== "")
+  const users = entries.filter((entry) => !isOrganization(entry))
+  const organizations = entries.filter(isOrganization).map((entry) => entry.slice("org:".length).trim())
+  return [...users, ...organizations].every((name) => login.test(name))
+    ? Either.right({ users, organizations })
+    : Either.left("logins and org:NAME, several divided by commas, as in alice,org:acme")
+}

@@ -14,6 +14,20 @@ export interface SandboxLimits {
   readonly diskBytes: number
 }
 
+/** GitHub, or an Enterprise server of one's own. */
+export interface GitHubSettings {
+  /** Where people sign in, and the host of repository URLs; without a slash at its end. */
+  readonly url: string
+  readonly apiUrl: string
+  /** The OAuth App or GitHub App that people let in; none: no sign-in with GitHub. */
+  readonly app: Option.Option<{ readonly clientId: string; readonly clientSecret: Redacted.Redacted }>
+  /** Who may sign in beside those who are users already, in lower case. */
+  readonly allowedLogins: {
+    readonly users: ReadonlyArray<string>
+    readonly organizations: ReadonlyArray<string>
+  }
+}
+
 export interface Settings {
   readonly host: string
   /** 0 picks a free port. */
@@ -52,6 +66,7 @@ export interface Settings {
   readonly allowLocalRepositories: boolean
   /** Set: key for secrets at rest; none: a key file in the data directory. */
   readonly secretKey: Option.Option<Redacted.Redacted>
+  readonly github: GitHubSettings
   readonly strict: boolean
   /** Bytes of free space below which new tasks are refused and running ones pause. */
   readonly diskFloorBytes: number

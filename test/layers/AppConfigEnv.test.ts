@@ -84,6 +84,10 @@ describe("AppConfigEnv", () => {
         ERRAND_PUBLIC_URL: "https://errand.example/",
         ERRAND_DATA_DIR: "/var/lib/errand",
         ERRAND_SECRET_KEY: "k".repeat(32),
+        ERRAND_GITHUB_CLIENT_ID: "Iv1.errand",
+        ERRAND_GITHUB_CLIENT_SECRET: "hush",
+        ERRAND_GITHUB_URL: "https://github.acme.example/",
+        ERRAND_ALLOWED_LOGINS: "Alice, org:Acme,bob_acme",
         ERRAND_STRICT: "true",
         ERRAND_COMMAND_SILENCE: "90s",
         ERRAND_DISK_FLOOR: "0",
@@ -114,6 +118,12 @@ describe("AppConfigEnv", () => {
         publicUrl: Option.some("https://errand.example"),
         dataDir: "/var/lib/errand",
         secretKey: Option.some(Redacted.make("k".repeat(32))),
+        github: {
+          url: "https://github.acme.example",
+          apiUrl: "https://github.acme.example/api/v3",
+          app: Option.some({ clientId: "Iv1.errand", clientSecret: Redacted.make("hush") }),
+          allowedLogins: { users: ["alice", "bob_acme"], organizations: ["acme"] }
+        },
         strict: true,
         diskFloorBytes: 0,
         maxRunning: 8,
@@ -180,6 +190,15 @@ describe("AppConfigEnv", () => {
       assert.lengthOf(found, 1)
       assert.notInclude(found[0], "hunter2")
       assert.include(found[0], "ERRAND_SECRET_KEY can't be used: use at least 32 random characters")
+    })
+  )
+
+  it.effect("refuses half an app of GitHub", () =>
+    Effect.gen(function* () {
+      const found = yield* problems({ ERRAND_GITHUB_CLIENT_SECRET: "hush" })
+      assert.deepStrictEqual(found, [
+        "Sign-in with GitHub needs both ERRAND_GITHUB_CLIENT_ID and ERRAND_GITHUB_CLIENT_SECRET."
+      ])
     })
   )
 

@@ -29,6 +29,12 @@ export const settings: Settings = {
   trustedGitHosts: [],
   allowLocalRepositories: false,
   secretKey: Option.none(),
+  github: {
+    url: "https://github.com",
+    apiUrl: "https://api.github.com",
+    app: Option.none(),
+    allowedLogins: { users: [], organizations: [] }
+  },
   strict: false,
   diskFloorBytes: 0
 }
