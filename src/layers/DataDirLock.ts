@@ -45,10 +45,12 @@ export class DataDir extends Context.Tag("errand/layers/DataDirLock")<
   }
 >() {}
 
-const isBusy = (error: SqlError): boolean =>
+/** Another process holds the lock. */
+export const isLockedByOther = (error: SqlError): boolean =>
   Predicate.hasProperty(error.cause, "code") && error.cause.code === "SQLITE_BUSY"
 
-const lock = Effect.fnUntraced(function* (path: string) {
+/** Takes the lock until the scope closes, without waiting for it. */
+export const lock = Effect.fnUntraced(function* (path: string) {
   const sql = yield* SqliteClient.make({ filename: join(path, "lock.db"), disableWAL: true })
   // SQLite would wait with the whole process; a second server has nothing to wait for.
   yield* sql.unsafe("PRAGMA busy_timeout = 0").raw
@@ -66,7 +68,9 @@ export const layer: Layer.Layer<DataDir, DataDirInUse | DataDirUnusable, AppConf
       yield* files
         .makeDirectory(path, { recursive: true, mode: 0o700 })
         .pipe(Effect.zipRight(files.access(path, { readable: true, writable: true })), Effect.mapError(unusable))
-      yield* lock(path).pipe(Effect.mapError((error) => (isBusy(error) ? new DataDirInUse({ path }) : unusable(error))))
+      yield* lock(path).pipe(
+        Effect.mapError((error) => (isLockedByOther(error) ? new DataDirInUse({ path }) : unusable(error)))
+      )
       const serverId = yield* readOrMake(join(path, "server-id"), ids.plain).pipe(Effect.mapError(unusable))
       return { path, serverId }
     })

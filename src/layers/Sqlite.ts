@@ -6,13 +6,15 @@
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Migrator from "@effect/sql/Migrator"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
-import { DataDir } from "./DataDirLock.ts"
+import { backupBeforeMigration } from "./backup/beforeMigration.ts"
+import { DataDir, isLockedByOther, lock } from "./DataDirLock.ts"
 import { migrations } from "./migrations/all.ts"
 
 /** The file was written by a later version of Errand, whose tables this one does not understand. */
@@ -36,6 +38,17 @@ export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("Da
   }
 }
 
+/** A server of an older version works on the file: its tables must not change under it. */
+export class DatabaseInUse extends Schema.TaggedError<DatabaseInUse>()("DatabaseInUse", {
+  file: Schema.String,
+  found: Schema.Int,
+  known: Schema.Int
+}) {
+  override get message() {
+    return `${this.file} has schema ${this.found}, this version of Errand needs ${this.known}, and a server of an older version runs on it. Stop that one first; the new server updates the database when it starts.`
+  }
+}
+
 /** The newest schema that this version knows. */
 export const knownSchema = Math.max(...Object.keys(migrations).map((key) => Number.parseInt(key, 10)))
 
@@ -50,7 +63,8 @@ const pragmas = [
 
 const migrationTable = "effect_sql_migrations"
 
-const foundSchema = Effect.fnUntraced(function* (sql: SqlClient) {
+/** The schema of a database, 0 for one without any. */
+export const foundSchema = Effect.fnUntraced(function* (sql: SqlClient) {
   const tables = yield* sql`SELECT name FROM sqlite_schema WHERE name = ${migrationTable}`
   if (tables.length === 0) return 0
   const rows = yield* sql<{ found: number }>`SELECT coalesce(max(migration_id), 0) AS found FROM ${sql(migrationTable)}`
@@ -65,33 +79,52 @@ const detailOf = (error: unknown): string => {
   return error.cause === undefined ? error.message : detailOf(error.cause)
 }
 
-const open = Effect.fnUntraced(function* (file: string) {
+/** What it takes to change the tables of a file that may be in use. */
+type Alone = Effect.Effect<void, DatabaseUnusable | "busy", Scope.Scope>
+
+const open = Effect.fnUntraced(function* (file: string, alone: Alone) {
   const sql = yield* SqliteClient.make({ filename: file })
   for (const pragma of pragmas) yield* sql.unsafe(`PRAGMA ${pragma}`)
   const found = yield* foundSchema(sql)
   if (found > knownSchema) return yield* new DatabaseTooNew({ file, found, known: knownSchema })
-  yield* Effect.provideService(migrate, SqlClient, sql)
+  const update = Effect.provideService(migrate, SqlClient, sql)
+  if (found === 0 || found === knownSchema) yield* update
+  else {
+    yield* alone.pipe(
+      Effect.catchIf(
+        (error) => error === "busy",
+        () => new DatabaseInUse({ file, found, known: knownSchema })
+      ),
+      Effect.zipRight(backupBeforeMigration(sql, file, found)),
+      Effect.zipRight(update),
+      Effect.scoped
+    )
+  }
   // SQLite waits for locks with the whole process: from here on transactions wait by themselves (`TransactionSqlite.ts`).
   yield* sql`PRAGMA busy_timeout = 10`
   return Context.make(SqliteClient.SqliteClient, sql).pipe(Context.add(SqlClient, sql))
 })
 
+type Refusal = DatabaseInUse | DatabaseTooNew | DatabaseUnusable
+
 /** The database in a file of this name; `:memory:` is one that nobody else sees. */
 export const layerFile = (
-  file: string
-): Layer.Layer<SqlClient | SqliteClient.SqliteClient, DatabaseTooNew | DatabaseUnusable> => {
+  file: string,
+  alone: Alone = Effect.void
+): Layer.Layer<SqlClient | SqliteClient.SqliteClient, Refusal> => {
   const unusable = (error: unknown) => Effect.fail(new DatabaseUnusable({ file, detail: detailOf(error) }))
-  return open(file).pipe(
-    Effect.catchTags({ SqlError: unusable, MigrationError: unusable }),
+  return open(file, alone).pipe(
+    Effect.catchTags({ SqlError: unusable, MigrationError: unusable, BadArgument: unusable, SystemError: unusable }),
     Effect.catchAllDefect(unusable),
     Layer.scopedContext,
-    Layer.provide(Reactivity.layer)
+    Layer.provide([Reactivity.layer, NodeFileSystem.layer])
   )
 }
 
 export const layerMemory = layerFile(":memory:")
 
-const fileIn = (directory: string) => join(directory, "errand.db")
+/** Where a server with this data directory has its database. */
+export const fileIn = (directory: string) => join(directory, "errand.db")
 
 /** The database of this server, in the directory that it has for its own. */
 export const layer = Layer.unwrapEffect(Effect.map(DataDir, ({ path }) => layerFile(fileIn(path))))
@@ -105,6 +138,12 @@ export const layerShared = Layer.unwrapEffect(
     yield* files
       .makeDirectory(dataDir, { recursive: true, mode: 0o700 })
       .pipe(Effect.mapError((error) => new DatabaseUnusable({ file, detail: error.message })))
-    return layerFile(file)
+    const alone: Alone = lock(dataDir).pipe(
+      Effect.mapError((error) =>
+        isLockedByOther(error) ? "busy" : new DatabaseUnusable({ file, detail: detailOf(error) })
+      ),
+      Effect.provide(Reactivity.layer)
+    )
+    return layerFile(file, alone)
   })
 )
