@@ -4,7 +4,7 @@ import { NodeFileSystem } from "@effect/platform-node"
 import * as Migrator from "@effect/sql/Migrator"
 import { SqlClient } from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Record } from "effect"
+import { Effect, Layer } from "effect"
 import { build } from "esbuild"
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -32,7 +32,9 @@ const fill = (file: string, count: number) =>
   Effect.scoped(
     Effect.gen(function* () {
       const sql = yield* connectTo(file)
-      const older = Migrator.fromRecord(Record.remove(migrations, newest))
+      const older = Migrator.fromRecord(
+        Object.fromEntries(Object.entries(migrations).filter(([key]) => key !== newest))
+      )
       yield* Effect.provideService(Migrator.make({})({ loader: older, table: "effect_sql_migrations" }), SqlClient, sql)
       yield* sql`INSERT INTO users (id, login, role, created_at) VALUES ('user_1', 'ada', 'owner', '2026-01-01')`
       yield* sql`INSERT INTO streams (name, head) VALUES ('task:task_1', ${count})`
