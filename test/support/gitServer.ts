@@ -76,11 +76,12 @@ export const describeWithGitServer = (name: string, tests: () => void) => {
   })
 }
 
-const stepOf = (url: URL): Step =>
+/** Which step of git's protocol a request belongs to. */
+export const stepOf = (url: URL): Step =>
   url.pathname.endsWith("/git-receive-pack") ? "push" : url.pathname.endsWith("/git-upload-pack") ? "fetch" : "refs"
 
 /** One request through the CGI program; gives its whole answer. */
-const serve = (root: string, request: IncomingMessage, url: URL) =>
+export const serveGit = (root: string, request: IncomingMessage, url: URL) =>
   new Promise<{ readonly status: number; readonly headers: Array<[string, string]>; readonly body: Buffer }>(
     (resolve, reject) => {
       const child = spawn(backend, [], {
@@ -151,7 +152,7 @@ const makeServer = () => {
       case "Silence":
         return
     }
-    const { body, headers, status } = await serve(root, request, url)
+    const { body, headers, status } = await serveGit(root, request, url)
     if (fault?._tag === "LostAnswer") {
       response.writeHead(502, { "content-type": "text/html" }).end(page)
       return
