@@ -2,7 +2,8 @@
  * The whole application but its door, on one screen.
  *
  *   Schedules ─── SchedulerFiber
- *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
+ *   TaskRunner ─┬─ TaskQueue ─┬─ TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
+ *               │             └─ Secrets ── Vault
  *               ├─ GitStore ── GitCredentials ── Vault
  *               ├─ DiskSpace
  *               ├─ Sandbox       (docker, process)
@@ -33,6 +34,7 @@ import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
 import * as SchedulerFiber from "./SchedulerFiber.ts"
 import * as SchedulesSqlite from "./SchedulesSqlite.ts"
+import * as SecretsSqlite from "./SecretsSqlite.ts"
 import * as Sqlite from "./Sqlite.ts"
 import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
 import * as TaskRepoSqlite from "./TaskRepoSqlite.ts"
@@ -70,13 +72,12 @@ export const layerWith = (parts: Partial<Parts>) => {
     Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
   )
   const storage = TaskRepoSqlite.layer.pipe(
-    Layer.provideMerge(EventBusSqlite.layer),
+    Layer.provideMerge(Layer.merge(EventBusSqlite.layer, SecretsSqlite.layer)),
+    Layer.provideMerge(VaultAesGcm.layer),
     Layer.provideMerge(TransactionSqlite.layer),
     Layer.provideMerge(Sqlite.layer)
   )
-  const accounts = Layer.mergeAll(AccountsSqlite.layer, IdempotencySqlite.layer, GitCredentialsSqlite.layer).pipe(
-    Layer.provideMerge(VaultAesGcm.layer)
-  )
+  const accounts = Layer.mergeAll(AccountsSqlite.layer, IdempotencySqlite.layer, GitCredentialsSqlite.layer)
   const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
   return SchedulerFiber.layer.pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),

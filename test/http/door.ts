@@ -9,6 +9,7 @@ import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
+import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
@@ -35,7 +36,7 @@ export const storage = Layer.mergeAll(
   GitCredentialsMemory.layer
 ).pipe(
   Layer.provideMerge(TaskRepoMemory.layer),
-  Layer.provideMerge(EventBusMemory.layer),
+  Layer.provideMerge(Layer.merge(EventBusMemory.layer, SecretsMemory.layer)),
   Layer.provideMerge(TransactionMemory.layer),
   Layer.provideMerge(IdsUlid.layer)
 )

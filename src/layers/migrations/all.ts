@@ -5,6 +5,7 @@ import { leases } from "./0003_leases.ts"
 import { budgets } from "./0004_budgets.ts"
 import { schedules } from "./0005_schedules.ts"
 import { rewind } from "./0006_rewind.ts"
+import { secrets } from "./0009_secrets.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
 export const migrations = {
@@ -13,5 +14,6 @@ export const migrations = {
   "0003_leases": leases,
   "0004_budgets": budgets,
   "0005_schedules": schedules,
-  "0006_rewind": rewind
+  "0006_rewind": rewind,
+  "0009_secrets": secrets
 }
