@@ -28,15 +28,12 @@ export const SecretName = Schema.String.pipe(
 )
 export type SecretName = typeof SecretName.Type
 
-/** `host` or `host:port`, in lower case. No pattern: whoever registers a name below one would get the value. */
+/** A full name in lower case, reached on port 443. No pattern: whoever registers a name below one would get the value. */
 export const SecretHost = Schema.String.pipe(
-  Schema.maxLength(260, { message: () => "must have at most 260 characters" }),
-  Schema.pattern(
-    /^(?=[a-z0-9.:-]*[a-z])[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::[1-9]\d{0,4})?$/,
-    {
-      message: () => "must be the name of one host in lower case, with an optional port; no pattern, no address"
-    }
-  ),
+  Schema.maxLength(253, { message: () => "must have at most 253 characters" }),
+  Schema.pattern(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/, {
+    message: () => "must be the full name of one host in lower case, without port, path or wildcard"
+  }),
   Schema.annotations({ identifier: "SecretHost" })
 )
 
@@ -62,7 +59,7 @@ export interface StoredSecret extends Schema.Schema.Type<typeof StoredSecret> {}
 
 export interface Secret {
   readonly name: SecretName
-  /** Those that get the value, each `host` (port 443) or `host:port`. */
+  /** Those that get the value, on port 443. */
   readonly hosts: ReadonlyArray<string>
   readonly value: Redacted.Redacted
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { SecretName, Secrets } from "../../src/services/Secrets.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
 import { EventBus } from "../../src/services/EventBus.ts"
@@ -30,7 +31,7 @@ const bytesBelow = (directory: string): string =>
 /** In two halves, so that it comes in two pieces. */
 const halves = `printf 'it is canary-s3cret'; sleep 0.3; printf '/value+1.\n'`
 
-const script = {
+const script: ScriptSource = {
   scenarios: [
     {
       name: "main",

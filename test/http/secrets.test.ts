@@ -19,14 +19,16 @@ const put = (token: string, name: string, body: unknown = { value, hosts }) =>
 
 const inContainers: Partial<Settings> = { sandbox: { ...settings.sandbox, adapter: "docker" } }
 
+const remove = (token: string) => ask("DELETE", "/api/v1/secrets/API_KEY", { token })
+
 layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })("secrets", (it) => {
   it.effect("are written and used, and never shown again", () =>
     Effect.gen(function* () {
       const { token, user } = yield* tokenFor("writes")
-      expect((yield* put(token, "API_KEY", { value, hosts: ["b.example:8443", "a.example"] })).status).toBe(204)
+      expect((yield* put(token, "API_KEY", { value, hosts: ["b.example", "a.example"] })).status).toBe(204)
       const list = yield* ask("GET", "/api/v1/secrets", { token })
       expect(list.json).toEqual({
-        items: [{ name: "API_KEY", hosts: ["b.example:8443", "a.example"], updatedAt: expect.any(String) }],
+        items: [{ name: "API_KEY", hosts: ["b.example", "a.example"], updatedAt: expect.any(String) }],
         nextCursor: null
       })
       expect(list.text).not.toContain("canary")
@@ -41,7 +43,6 @@ layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })(
       const other = yield* tokenFor("wants")
       yield* put(mine.token, "API_KEY")
       expect((yield* ask("GET", "/api/v1/secrets", { token: other.token })).json.items).toEqual([])
-      const remove = (token: string) => ask("DELETE", "/api/v1/secrets/API_KEY", { token })
       expect((yield* remove(other.token)).status).toBe(404)
       const used = yield* ask("POST", "/api/v1/tasks", {
         token: other.token,
@@ -70,6 +71,7 @@ layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })(
         put(token, "K", { value, hosts: ["*.example"] }),
         put(token, "K", { value, hosts: ["API.example"] }),
         put(token, "K", { value, hosts: ["10.0.0.1"] }),
+        put(token, "K", { value, hosts: ["api.example:8443"] }),
         put(token, "K", { value, hosts: ["https://api.example"] }),
         put(token, "K", { value })
       ])
@@ -77,7 +79,7 @@ layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })(
         ...Array.from({ length: 6 }, () => [422, "name"]),
         ...Array.from({ length: 3 }, () => [422, "value"]),
         [422, "hosts"],
-        ...Array.from({ length: 4 }, () => [422, "hosts.0"]),
+        ...Array.from({ length: 5 }, () => [422, "hosts.0"]),
         [422, "hosts"]
       ])
       expect(answers.some(({ text }) => text.includes("canary"))).toBe(false)

@@ -6,9 +6,10 @@ import { secretOf } from "../support/secretsContract.ts"
 const value = 's3cr+t/"va?ue~'
 const mask = maskOf([secretOf("TOKEN", value)])
 
+const base64 = (text: string) => Buffer.from(text).toString("base64")
+
 describe("a mask", () => {
   it("takes out a value as it is, and as headers, URLs, JSON and dumps have it", () => {
-    const base64 = (text: string) => Buffer.from(text).toString("base64")
     for (const told of [
       value,
       encodeURIComponent(value),

@@ -27,7 +27,7 @@ export const secretsContract = <E>(title: string, layer: Layer.Layer<Secrets | A
       Effect.gen(function* () {
         const secrets = yield* Secrets
         const { alice, bob } = yield* owners
-        const [a, b] = [secretOf("A", "value of a"), secretOf("B", "value of b", "b.example", "c.example:8443")]
+        const [a, b] = [secretOf("A", "value of a"), secretOf("B", "value of b", "b.example", "c.example")]
         yield* secrets.put(alice, a)
         yield* secrets.put(alice, b)
         assert.deepStrictEqual(yield* secrets.find(alice, ["B", "none", "A"]), [b, a])

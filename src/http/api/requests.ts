@@ -104,7 +104,7 @@ export type NewCredential = typeof NewCredential.Type
 /** Written, given to the hosts in tasks that name the secret, never shown again. */
 export const NewSecret = Schema.Struct({
   value: Schema.Redacted(SecretValue),
-  /** Each `host`, which means its port 443, or `host:port`. */
+  /** Those that get the value, on port 443. */
   hosts: Schema.Array(SecretHost).pipe(
     Schema.minItems(1, { message: () => "must have at least 1 entry" }),
     Schema.maxItems(20, { message: () => "must have at most 20 entries" })
