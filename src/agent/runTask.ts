@@ -6,7 +6,7 @@ import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { diskFull, type RunSuperseded, secretNeeded } from "../services/TaskCommands.ts"
+import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { lastSaved, storeKey, type Workplace } from "./checkpoint.ts"
 import { closingWords } from "./conversation.ts"
@@ -126,10 +126,9 @@ const findStart = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
 
 const openSandbox = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const sandbox = yield* Sandbox
-  const { id, network, secrets } = yield* run.task
-  if (run.secrets.length < secrets.length) return yield* new TaskPaused({ reason: secretNeeded })
+  const { id, network } = yield* run.task
   const handle = yield* sandbox
-    .open({ taskId: id, run: run.number, network, secrets: run.secrets })
+    .open({ taskId: id, run: run.number, network })
     .pipe(Effect.retry(sandboxRetries(run)), Effect.catchTag("SandboxUnavailable", sandboxTrouble))
   yield* run.record([TaskChange.SandboxReady()])
   return handle

@@ -12,7 +12,6 @@ import { problems } from "./api/Problem.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
 import { SchedulesApi } from "./api/SchedulesApi.ts"
-import { SecretsApi } from "./api/SecretsApi.ts"
 import { SystemApi } from "./api/SystemApi.ts"
 import { TasksApi } from "./api/TasksApi.ts"
 import { version } from "./api/version.ts"
@@ -30,7 +29,6 @@ export class Api extends HttpApi.make("errand")
   .add(ResultsApi)
   .add(SchedulesApi)
   .add(AccountApi)
-  .add(SecretsApi)
   .add(MoneyApi)
   .add(SystemApi)
   .addError(problems(500, 503))

@@ -16,7 +16,6 @@ import * as Conversation from "./handlers/conversation.ts"
 import * as Money from "./handlers/money.ts"
 import * as Results from "./handlers/results.ts"
 import * as Schedules from "./handlers/schedules.ts"
-import * as Secrets from "./handlers/secrets.ts"
 import * as System from "./handlers/system.ts"
 import * as Tasks from "./handlers/tasks.ts"
 import * as Listener from "./listener.ts"
@@ -30,7 +29,6 @@ const api = HttpApiBuilder.api(Api).pipe(
     Results.layer,
     Schedules.layer,
     Account.layer,
-    Secrets.layer,
     Money.layer,
     System.layer
   ]),

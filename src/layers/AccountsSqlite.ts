@@ -1,68 +1,13 @@
-/** Accounts in the tables `users` and `devices`. */
+/** Accounts in the tables `users`, `devices` and `forge_identities`. */
 import { SqlClient } from "@effect/sql/SqlClient"
-import * as SqlSchema from "@effect/sql/SqlSchema"
 import { Effect, Layer, Option, Schema } from "effect"
-import { Accounts, Device, TokenScope, User } from "../services/Accounts.ts"
-import { DeviceId, Ids, UserId } from "../services/Ids.ts"
-import { Timestamp } from "../services/Task.ts"
+import { Accounts, LastOwner, type User, type UserRole } from "../services/Accounts.ts"
+import { type DeviceId, Ids, type UserId } from "../services/Ids.ts"
 import { Transaction } from "../services/Transaction.ts"
-import { hashAccessToken, makeAccessToken } from "./accessToken.ts"
-import { checkLogin, seenEvery } from "./accountRules.ts"
+import { checkLogin, isOver, type KnownDevice, newDevice, seenEvery, toDevice } from "./accountRules.ts"
+import { queries, Scopes } from "./accounts/queries.ts"
+import { hashToken, makeToken } from "./opaqueToken.ts"
 import { ago, now } from "./timestamp.ts"
-
-const Scopes = Schema.parseJson(Schema.Array(TokenScope))
-
-const PrincipalRow = Schema.Struct({
-  user: Schema.parseJson(User),
-  deviceId: DeviceId,
-  scopes: Scopes,
-  lastSeenAt: Schema.NullOr(Timestamp)
-})
-
-const DeviceRow = Schema.Struct({ ...Device.fields, scopes: Scopes, login: Schema.String })
-
-const queries = (sql: SqlClient) => {
-  const user = sql.literal("id, login, role, created_at AS createdAt")
-  return {
-    principal: SqlSchema.findOne({
-      Request: Schema.String,
-      Result: PrincipalRow,
-      execute: (hash) => sql`
-        SELECT json_object('id', users.id, 'login', login, 'role', role, 'createdAt', users.created_at) AS user,
-          devices.id AS deviceId, scopes, last_seen_at AS lastSeenAt
-        FROM devices JOIN users ON users.id = devices.user_id
-        WHERE token_hash = ${hash} AND revoked_at IS NULL`
-    }),
-    userById: SqlSchema.findOne({
-      Request: UserId,
-      Result: User,
-      execute: (id) => sql`SELECT ${user} FROM users WHERE id = ${id}`
-    }),
-    userByLogin: SqlSchema.findOne({
-      Request: Schema.String,
-      Result: User,
-      execute: (login) => sql`SELECT ${user} FROM users WHERE login = ${login}`
-    }),
-    addUser: SqlSchema.single({
-      Request: User.omit("role"),
-      Result: User,
-      execute: ({ createdAt, id, login }) => sql`
-        INSERT INTO users (id, login, role, created_at)
-        VALUES (${id}, ${login}, iif(EXISTS (SELECT 1 FROM users), 'member', 'owner'), ${createdAt})
-        RETURNING ${user}`
-    }),
-    devices: SqlSchema.findAll({
-      Request: Schema.NullOr(UserId),
-      Result: DeviceRow,
-      execute: (owner) => sql`
-        SELECT devices.id, name, kind, scopes, devices.created_at AS createdAt, last_seen_at AS lastSeenAt,
-          revoked_at AS revokedAt, login
-        FROM devices JOIN users ON users.id = devices.user_id
-        WHERE ${owner} IS NULL OR users.id = ${owner}
-        ORDER BY devices.created_at, devices.id`
-    })
-  }
-}
 
 export const layer = Layer.effect(
   Accounts,
@@ -81,56 +26,85 @@ export const layer = Layer.effect(
       Effect.catchTag("StorageFull", () => Effect.void)
     )
 
-    const findOrAddUser = Effect.fnUntraced(function* (login: string) {
-      const known = yield* query.userByLogin(login)
-      return Option.isSome(known)
-        ? known.value
-        : yield* query.addUser({ id: yield* ids.user, login, createdAt: yield* now })
+    const toPrincipal = Effect.fnUntraced(function* (
+      found: Effect.Effect.Success<ReturnType<typeof query.principalById>>
+    ) {
+      if (Option.isNone(found) || (yield* isOver(found.value))) return Option.none()
+      const { id: deviceId, lastSeenAt, scopes, user } = found.value
+      if (lastSeenAt === null || lastSeenAt <= (yield* ago(seenEvery))) yield* see(deviceId)
+      return Option.some({ user, deviceId, scopes })
+    })
+
+    const byHash = (hash: Option.Option<string>) =>
+      Option.isNone(hash)
+        ? Effect.succeed(Option.none())
+        : Effect.flatMap(Effect.orDie(query.principalByHash(hash.value)), toPrincipal)
+
+    const addDevice = Effect.fnUntraced(function* (owner: UserId, device: KnownDevice, hash: string | null) {
+      yield* sql`INSERT INTO devices ${sql.insert({
+        id: device.id,
+        user_id: owner,
+        name: device.name,
+        kind: device.kind,
+        scopes: yield* Schema.encode(Scopes)(device.scopes),
+        token_hash: hash,
+        created_at: device.createdAt,
+        expires_at: device.expiresAt
+      })}`
     }, Effect.orDie)
 
+    const addSession = Effect.fnUntraced(function* (owner: UserId, name: string, hash: string | null) {
+      const device = yield* newDevice(yield* ids.device, { kind: "session", name, scopes: ["read", "write"] })
+      yield* transaction.run(addDevice(owner, device, hash))
+      return toDevice(device)
+    })
+
+    const put = Effect.fnUntraced(function* (login: string, role: UserRole) {
+      return yield* query.putUser({ id: yield* ids.user, login, role, createdAt: yield* now })
+    }, Effect.orDie)
+
+    const owners = Effect.map(Effect.orDie(query.withRole("owner")), (found) => found.map(({ id }) => id))
+
+    const findOrAdd = Effect.fnUntraced(function* (login: string) {
+      const known = yield* Effect.orDie(query.userByLogin(login))
+      return Option.isSome(known) ? known.value : yield* put(login, (yield* owners).length === 0 ? "owner" : "member")
+    })
+
+    /** Fails when the server would have no owner without this user. */
+    const keepAnOwner = Effect.fnUntraced(function* (user: Option.Option<User>) {
+      const left = (yield* owners).filter((id) => !Option.exists(user, (one) => one.id === id))
+      if (left.length === 0 && Option.exists(user, ({ role }) => role === "owner")) return yield* new LastOwner()
+    })
+
     return Accounts.of({
-      authenticate: Effect.fn("Accounts.authenticate")(function* (token) {
-        const hash = hashAccessToken(token)
-        if (Option.isNone(hash)) return Option.none()
-        const found = yield* Effect.orDie(query.principal(hash.value))
-        if (Option.isNone(found)) return Option.none()
-        const { deviceId, lastSeenAt, scopes, user } = found.value
-        if (lastSeenAt === null || lastSeenAt <= (yield* ago(seenEvery))) yield* see(deviceId)
-        return Option.some({ user, deviceId, scopes })
-      }),
+      authenticate: Effect.fn("Accounts.authenticate")((token) => byHash(hashToken("pat", token))),
 
       createToken: Effect.fn("Accounts.createToken")(function* (login, { name, scopes }) {
         yield* checkLogin(login)
-        const { hash, token } = yield* makeAccessToken
-        const device: Device = {
-          id: yield* ids.device,
-          name,
-          kind: "token",
-          scopes: Array.from(new Set(scopes)),
-          createdAt: yield* now,
-          lastSeenAt: null,
-          revokedAt: null
-        }
-        const scopesText = yield* Effect.orDie(Schema.encode(Scopes)(device.scopes))
-        const user = yield* transaction.run(
-          Effect.tap(findOrAddUser(login), (owner) =>
-            Effect.orDie(
-              sql`INSERT INTO devices ${sql.insert({
-                id: device.id,
-                user_id: owner.id,
-                name,
-                kind: device.kind,
-                scopes: scopesText,
-                token_hash: hash,
-                created_at: device.createdAt
-              })}`
-            )
-          )
-        )
-        return { user, device, token }
+        const { hash, token } = yield* makeToken("pat")
+        const device = yield* newDevice(yield* ids.device, { kind: "token", name, scopes })
+        const user = yield* transaction.run(Effect.tap(findOrAdd(login), (owner) => addDevice(owner.id, device, hash)))
+        return { user, device: toDevice(device), token }
       }),
 
-      devices: Effect.fn("Accounts.devices")((owner) => Effect.orDie(query.devices(Option.getOrNull(owner)))),
+      openSession: Effect.fn("Accounts.openSession")((user, name) => addSession(user, name, null)),
+
+      openBrowserSession: Effect.fn("Accounts.openBrowserSession")(function* (user, name) {
+        const { hash, token } = yield* makeToken("web")
+        return { device: yield* addSession(user, name, hash), cookie: token }
+      }),
+
+      authenticateBrowser: Effect.fn("Accounts.authenticateBrowser")((cookie) => byHash(hashToken("web", cookie))),
+
+      principal: Effect.fn("Accounts.principal")((id) =>
+        Effect.flatMap(Effect.orDie(query.principalById(id)), toPrincipal)
+      ),
+
+      devices: Effect.fn("Accounts.devices")((owner) =>
+        Effect.map(Effect.orDie(query.devices(Option.getOrNull(owner))), (rows) =>
+          rows.map(({ login, ...device }) => ({ ...toDevice(device), login }))
+        )
+      ),
 
       revoke: Effect.fn("Accounts.revoke")(function* (owner, id) {
         const revokedAt = yield* now
@@ -146,7 +120,59 @@ export const layer = Layer.effect(
 
       user: Effect.fn("Accounts.user")((id) => Effect.orDie(query.userById(id))),
 
-      userByLogin: Effect.fn("Accounts.userByLogin")((login) => Effect.orDie(query.userByLogin(login)))
+      userByLogin: Effect.fn("Accounts.userByLogin")((login) => Effect.orDie(query.userByLogin(login))),
+
+      users: Effect.orDie(query.users()),
+
+      invite: Effect.fn("Accounts.invite")(function* (login, role) {
+        yield* checkLogin(login)
+        return yield* transaction.run(
+          Effect.gen(function* () {
+            if (role !== "owner") yield* keepAnOwner(yield* Effect.orDie(query.userByLogin(login)))
+            return yield* put(login, role)
+          })
+        )
+      }),
+
+      remove: Effect.fn("Accounts.remove")(function* (id) {
+        const at = yield* now
+        return yield* transaction.run(
+          Effect.gen(function* () {
+            const user = yield* Effect.orDie(query.userById(id))
+            if (Option.isNone(user)) return false
+            yield* keepAnOwner(user)
+            yield* Effect.orDie(sql`UPDATE users SET removed_at = ${at} WHERE id = ${id}`)
+            yield* Effect.orDie(sql`UPDATE devices SET revoked_at = coalesce(revoked_at, ${at}) WHERE user_id = ${id}`)
+            return true
+          })
+        )
+      }),
+
+      arrive: Effect.fn("Accounts.arrive")(({ host, login, subject }, admit) =>
+        transaction.run(
+          Effect.gen(function* () {
+            const known = yield* Effect.orDie(query.userByIdentity({ host, subject }))
+            if (Option.isSome(known)) return yield* Effect.orDie(query.userById(known.value.id))
+            if ((yield* Effect.orDie(query.removed(login))).length > 0) return Option.none<User>()
+            const named = yield* Effect.orDie(query.userByLogin(login))
+            const others = Option.isSome(named)
+              ? yield* Effect.orDie(query.identities({ host, user: named.value.id }))
+              : []
+            if (others.length > 0) return Option.none<User>()
+            const user = Option.isSome(named)
+              ? named
+              : Option.isSome(admit)
+                ? Option.some(yield* put(login, admit.value))
+                : Option.none<User>()
+            if (Option.isSome(user)) {
+              yield* Effect.orDie(
+                sql`INSERT INTO forge_identities ${sql.insert({ host, subject, user_id: user.value.id })}`
+              )
+            }
+            return user
+          })
+        )
+      )
     })
   })
 )

@@ -2,8 +2,7 @@
  * The whole application but its door, on one screen.
  *
  *   Schedules ─── SchedulerFiber
- *   TaskRunner ─┬─ TaskQueue ─┬─ TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
- *               │             └─ Secrets ── Vault
+ *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
  *               ├─ GitStore ── GitCredentials ── Vault
  *               ├─ DiskSpace
  *               ├─ Sandbox       (docker, process)
@@ -34,11 +33,12 @@ import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
 import * as SchedulerFiber from "./SchedulerFiber.ts"
 import * as SchedulesSqlite from "./SchedulesSqlite.ts"
-import * as SecretsSqlite from "./SecretsSqlite.ts"
+import * as SessionsSqlite from "./SessionsSqlite.ts"
 import * as Sqlite from "./Sqlite.ts"
 import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
 import * as TaskRepoSqlite from "./TaskRepoSqlite.ts"
 import * as TaskRunnerFibers from "./TaskRunnerFibers.ts"
+import * as TicketsSqlite from "./TicketsSqlite.ts"
 import * as TransactionSqlite from "./TransactionSqlite.ts"
 import * as VaultAesGcm from "./VaultAesGcm.ts"
 
@@ -72,12 +72,16 @@ export const layerWith = (parts: Partial<Parts>) => {
     Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
   )
   const storage = TaskRepoSqlite.layer.pipe(
-    Layer.provideMerge(Layer.merge(EventBusSqlite.layer, SecretsSqlite.layer)),
-    Layer.provideMerge(VaultAesGcm.layer),
+    Layer.provideMerge(EventBusSqlite.layer),
     Layer.provideMerge(TransactionSqlite.layer),
     Layer.provideMerge(Sqlite.layer)
   )
-  const accounts = Layer.mergeAll(AccountsSqlite.layer, IdempotencySqlite.layer, GitCredentialsSqlite.layer)
+  const accounts = Layer.mergeAll(
+    Layer.provideMerge(SessionsSqlite.layer, AccountsSqlite.layer),
+    TicketsSqlite.layer,
+    IdempotencySqlite.layer,
+    GitCredentialsSqlite.layer
+  ).pipe(Layer.provideMerge(VaultAesGcm.layer))
   const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
   return SchedulerFiber.layer.pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),

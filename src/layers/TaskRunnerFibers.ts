@@ -28,7 +28,6 @@ import type { GitStore } from "../services/GitStore.ts"
 import type { Ids, TaskId } from "../services/Ids.ts"
 import type { Pricing } from "../services/Pricing.ts"
 import { Sandbox } from "../services/Sandbox.ts"
-import type { Secrets } from "../services/Secrets.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
 import { type Question, TaskRepo } from "../services/TaskRepo.ts"
@@ -40,18 +39,7 @@ const healthCheck = Duration.seconds(2)
 const questionCheck = Schedule.spaced("5 seconds")
 
 type Needs =
-  | AppConfig
-  | Budgets
-  | ClaudeClient
-  | DiskSpace
-  | EventBus
-  | GitStore
-  | Ids
-  | Pricing
-  | Sandbox
-  | Secrets
-  | TaskQueue
-  | TaskRepo
+  AppConfig | Budgets | ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
 
 export const layer = Layer.scoped(
   TaskRunner,

@@ -43,9 +43,7 @@ const lasting = {
   ),
   approvals: optional(Approvals),
   priority: optional(Priority),
-  secrets: optional(
-    Schema.Array(line(64)).pipe(Schema.maxItems(50, { message: () => "must have at most 50 entries" }))
-  ),
+  secrets: optional(Schema.Array(line(64)).pipe(Schema.maxItems(50))),
   tags: optional(Tags)
 }
 

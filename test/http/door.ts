@@ -5,14 +5,17 @@ import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as BudgetsMemory from "../../src/layers/BudgetsMemory.ts"
 import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
+import * as ForgeTokensMemory from "../../src/layers/ForgeTokensMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
+import * as SessionsMemory from "../../src/layers/SessionsMemory.ts"
 import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
-import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
+import * as TicketsMemory from "../../src/layers/TicketsMemory.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
+import * as VaultAesGcm from "../../src/layers/VaultAesGcm.ts"
 import * as Server from "../../src/http/Server.ts"
 import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
@@ -31,12 +34,15 @@ import { settings } from "../support/settings.ts"
 export const storage = Layer.mergeAll(
   Layer.provideMerge(BudgetsMemory.layer, TaskQueueMemory.layer),
   SchedulesMemory.layer,
-  AccountsMemory.layer,
+  Layer.provideMerge(SessionsMemory.layer, AccountsMemory.layer),
+  TicketsMemory.layer,
   IdempotencyMemory.layer,
-  GitCredentialsMemory.layer
+  GitCredentialsMemory.layer,
+  ForgeTokensMemory.layer
 ).pipe(
+  Layer.provideMerge(VaultAesGcm.layerWith(Redacted.make("a key of more than thirty-two characters"))),
   Layer.provideMerge(TaskRepoMemory.layer),
-  Layer.provideMerge(Layer.merge(EventBusMemory.layer, SecretsMemory.layer)),
+  Layer.provideMerge(EventBusMemory.layer),
   Layer.provideMerge(TransactionMemory.layer),
   Layer.provideMerge(IdsUlid.layer)
 )

@@ -36,7 +36,6 @@ export const bodyFor = ({ method, path }: Route): unknown => {
   if (path.endsWith("/messages")) return { content: "x", mode: "queue" }
   if (path.endsWith("/rewind")) return { checkpoint: "0".repeat(40) }
   if (path.endsWith("/answer")) return { revision: 1, decision: "allow" }
-  if (path.includes("/secrets/")) return { value: "some value", hosts: ["api.example"] }
   if (path.includes("git-credentials")) return { kind: "token", value: "x" }
   if (path.endsWith("/tasks")) return { repository: { url: "https://git.example/a/b" }, prompt: "x" }
   if (path.endsWith("/schedules"))

@@ -3,7 +3,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, FastCheck, Layer, Option, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
-import { hashAccessToken, makeAccessToken } from "../../src/layers/accessToken.ts"
+import { hashToken, makeToken } from "../../src/layers/opaqueToken.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
 import { StorageFull, Transaction } from "../../src/services/Transaction.ts"
@@ -22,7 +22,7 @@ describe("AccountsSqlite", () => {
       const sql = yield* SqlClient
       const { token } = yield* accounts.createToken("alice", { name: "phone", scopes: ["write"] })
       const stored = JSON.stringify(yield* sql`SELECT * FROM users, devices`)
-      assert.include(stored, Option.getOrThrow(hashAccessToken(token)))
+      assert.include(stored, Option.getOrThrow(hashToken("pat", token)))
       assert.notInclude(stored, Redacted.value(token).slice("errand_pat_".length, -6))
     }).pipe(Effect.provide(onSqlite))
   )
@@ -49,9 +49,9 @@ describe("AccountsSqlite on a full disk", () => {
 describe("access tokens", () => {
   it.effect("are all different", () =>
     Effect.gen(function* () {
-      const made = yield* Effect.replicateEffect(makeAccessToken, 500)
+      const made = yield* Effect.replicateEffect(makeToken("pat"), 500)
       assert.strictEqual(new Set(made.map(({ hash }) => hash)).size, 500)
-      for (const { hash, token } of made) assert.deepStrictEqual(hashAccessToken(token), Option.some(hash))
+      for (const { hash, token } of made) assert.deepStrictEqual(hashToken("pat", token), Option.some(hash))
     })
   )
 
@@ -60,9 +60,9 @@ describe("access tokens", () => {
     [FastCheck.integer({ min: 11, max: 59 }), FastCheck.constantFrom(..."09AZaz-_ ")],
     ([position, character]) =>
       Effect.gen(function* () {
-        const text = Redacted.value((yield* makeAccessToken).token)
+        const text = Redacted.value((yield* makeToken("pat")).token)
         const typo = text.slice(0, position) + character + text.slice(position + 1)
-        assert.strictEqual(Option.isSome(hashAccessToken(Redacted.make(typo))), typo === text)
+        assert.strictEqual(Option.isSome(hashToken("pat", Redacted.make(typo))), typo === text)
       })
   )
 })

@@ -160,5 +160,83 @@ export const accountsContract = <E>(name: string, layer: Layer.Layer<Accounts, E
         assert.strictEqual(device?.revokedAt, "1970-01-01T01:00:00.000Z")
       })
     )
+
+    test(
+      "ends a session that nobody uses after 30 days, and every one after 90",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const { user } = yield* accounts.createToken("alice", phone)
+        const used = yield* accounts.openSession(user.id, "used")
+        const forgotten = yield* accounts.openSession(user.id, "forgotten")
+        assert.strictEqual(used.kind, "session")
+        for (let days = 0; days < 75; days += 25) {
+          yield* TestClock.adjust("25 days")
+          assert.isTrue(Option.isSome(yield* accounts.principal(used.id)), String(days))
+        }
+        assert.isTrue(Option.isNone(yield* accounts.principal(forgotten.id)))
+        yield* TestClock.adjust("15 days")
+        assert.isTrue(Option.isNone(yield* accounts.principal(used.id)))
+      })
+    )
+
+    test(
+      "knows a browser by its cookie, which is no access token",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const { token, user } = yield* accounts.createToken("alice", phone)
+        const { cookie, device } = yield* accounts.openBrowserSession(user.id, "browser")
+        assert.deepStrictEqual(
+          yield* accounts.authenticateBrowser(cookie),
+          Option.some({ user, deviceId: device.id, scopes: ["read", "write"] as const })
+        )
+        assert.deepStrictEqual(yield* accounts.authenticate(cookie), Option.none())
+        assert.deepStrictEqual(yield* accounts.authenticateBrowser(token), Option.none())
+        yield* accounts.revoke(Option.some(user.id), device.id)
+        assert.deepStrictEqual(yield* accounts.authenticateBrowser(cookie), Option.none())
+      })
+    )
+
+    test(
+      "invites, changes roles and removes, and always keeps an owner",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const { token, user: alice } = yield* accounts.createToken("alice", phone)
+        yield* TestClock.adjust("1 second")
+        const bob = yield* accounts.invite("bob", "member")
+        assert.deepStrictEqual(yield* accounts.users, [alice, bob])
+        assert.strictEqual((yield* Effect.flip(accounts.remove(alice.id)))._tag, "LastOwner")
+        assert.strictEqual((yield* Effect.flip(accounts.invite("Alice", "member")))._tag, "LastOwner")
+        assert.deepStrictEqual(yield* accounts.invite("bob", "owner"), { ...bob, role: "owner" })
+        assert.isTrue(yield* accounts.remove(alice.id))
+        assert.isFalse(yield* accounts.remove(alice.id))
+        assert.deepStrictEqual(yield* accounts.authenticate(token), Option.none())
+        assert.deepStrictEqual(yield* accounts.userByLogin("alice"), Option.none())
+        assert.deepStrictEqual(yield* accounts.user(alice.id), Option.none())
+        assert.deepStrictEqual(yield* accounts.users, [{ ...bob, role: "owner" }])
+        assert.strictEqual((yield* accounts.invite("alice", "member")).role, "member")
+        assert.deepStrictEqual(yield* accounts.authenticate(token), Option.none())
+      })
+    )
+
+    test(
+      "knows who comes from a forge by what names them for ever",
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const host = "github.com"
+        const { user: alice } = yield* accounts.createToken("alice", phone)
+        const arrive = (subject: string, login: string, admit: Option.Option<"owner" | "member"> = Option.none()) =>
+          accounts.arrive({ host, subject, login }, admit)
+        assert.deepStrictEqual(yield* arrive("1", "Alice"), Option.some(alice))
+        assert.deepStrictEqual(yield* arrive("1", "alice-renamed"), Option.some(alice))
+        // Somebody else took the login that Alice gave up.
+        assert.deepStrictEqual(yield* arrive("2", "alice", Option.some("owner")), Option.none())
+        assert.deepStrictEqual(yield* arrive("3", "carol"), Option.none())
+        const carol = Option.getOrThrow(yield* arrive("3", "carol", Option.some("member")))
+        assert.strictEqual(carol.role, "member")
+        assert.isTrue(yield* accounts.remove(carol.id))
+        assert.deepStrictEqual(yield* arrive("3", "carol", Option.some("member")), Option.none())
+        assert.deepStrictEqual(yield* arrive("4", "carol", Option.some("member")), Option.none())
+      })
+    )
   })
 }

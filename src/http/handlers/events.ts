@@ -6,7 +6,7 @@ import { Effect, Option, Stream } from "effect"
 import { EventBus, type StoredEvent, taskStream } from "../../services/EventBus.ts"
 import type { TaskId } from "../../services/Ids.ts"
 import type { TaskEvent } from "../../services/TaskEvent.ts"
-import { bearerToken } from "../authentication.ts"
+import { CurrentPrincipal } from "../api/Authentication.ts"
 import { Closing } from "../Closing.ts"
 import { makeRevocation } from "../revocation.ts"
 
@@ -53,14 +53,14 @@ export const makeEvents = Effect.gen(function* () {
   /** Starts with a comment, because the headers only leave with the first byte. */
   const serverSent = (id: TaskId, after: number) =>
     Effect.gen(function* () {
-      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const { deviceId } = yield* CurrentPrincipal
       const head = yield* bus.head(taskStream(id))
       const events = Stream.map(bus.follow(taskStream(id), Math.min(after, head)), asServerSent)
       const beats = Stream.as(Stream.tick(heartbeat), comment("still here"))
       return HttpServerResponse.stream(
         Stream.make(comment("connected"), ...(after > head ? [ahead(head)] : [])).pipe(
           Stream.concat(Stream.merge(events, Stream.drop(beats, 1))),
-          Stream.interruptWhen(revocation(bearerToken(headers["authorization"]))),
+          Stream.interruptWhen(revocation(deviceId)),
           Stream.interruptWhenDeferred(closing)
         ),
         { contentType: "text/event-stream", headers: { "x-accel-buffering": "no" } }

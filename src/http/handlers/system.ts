@@ -3,7 +3,6 @@
  */
 import { HttpApiBuilder, HttpServerRequest, HttpServerResponse, OpenApi } from "@effect/platform"
 import { Effect, Metric, Option } from "effect"
-import { Accounts } from "../../services/Accounts.ts"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { DiskSpace } from "../../services/DiskSpace.ts"
@@ -12,7 +11,7 @@ import { Problem } from "../api/Problem.ts"
 import { type NotReady } from "../api/SystemApi.ts"
 import { version } from "../api/version.ts"
 import { Api } from "../Api.ts"
-import { authenticated } from "../authentication.ts"
+import { makeAuthenticated } from "../authentication.ts"
 import * as HostGuard from "../hostGuard.ts"
 import { makeGauges } from "../gauges.ts"
 import { render } from "../prometheus.ts"
@@ -66,7 +65,7 @@ const makeReadiness = Effect.gen(function* () {
 
 export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
   Effect.gen(function* () {
-    const accounts = yield* Accounts
+    const authenticated = yield* makeAuthenticated
     const guard = HostGuard.make(yield* AppConfig)
     const readiness = yield* makeReadiness
     const gauges = yield* makeGauges
@@ -76,7 +75,7 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
     const mayMeasure = Effect.gen(function* () {
       const { headers, remoteAddress } = yield* HttpServerRequest.HttpServerRequest
       if (HostGuard.isDirectFromLoopback(remoteAddress, headers) && guard.isKnownHost(headers["host"])) return
-      const { user } = yield* Effect.provideService(authenticated, Accounts, accounts)
+      const { user } = yield* authenticated
       if (user.role !== "owner") return yield* ownersOnly
     })
 

@@ -5,7 +5,7 @@
  * Does not own: what its client says (`converse.ts`).
  */
 import type { Socket } from "node:net"
-import { Option, type Redacted } from "effect"
+import { Option } from "effect"
 import { WebSocket } from "ws"
 import type { Principal } from "../../services/Accounts.ts"
 import { behindBytes, Outbox, type Wire } from "./Outbox.ts"
@@ -21,11 +21,6 @@ export const closeCodes = {
   tryAgainLater: 1013,
   unauthenticated: 4401
 } as const
-
-export interface Identity {
-  readonly principal: Principal
-  readonly token: Redacted.Redacted
-}
 
 /** So much leaves at once: that much more in one turn would look like a client that does not read. */
 const gatheredBytes = 8 * 1024
@@ -57,7 +52,7 @@ const gathering = (socket: WebSocket, transport: Socket): Wire => {
 export class Connection {
   readonly outbox: Outbox
   readonly subscriptions = new Map<string, Subscription>()
-  identity: Option.Option<Identity> = Option.none()
+  principal: Option.Option<Principal> = Option.none()
   /** Hidden clients get no previews: nobody would see them. */
   visible = true
   private readonly socket: WebSocket

@@ -1,12 +1,12 @@
 /**
  * From the news of the log to the sockets of those who subscribed.
  *
- * Owns: who listens to which stream, and looking after open connections: heartbeats, stuck clients, revoked tokens.
+ * Owns: who listens to which stream, and looking after open connections: heartbeats, stuck clients, revoked devices.
  * Does not own: the log (`EventBus`), the conversation with one client (`converse.ts`).
  *
  * The listener is plain code on the path of every commit: it never waits, and encodes an event once for all.
  */
-import { Array, Context, Effect, Layer, Option, Redacted, Schedule } from "effect"
+import { Array, Context, Effect, Layer, Option, Schedule } from "effect"
 import { Accounts } from "../../services/Accounts.ts"
 import { EventBus, type News, type Preview, type StoredEvent, type StreamName } from "../../services/EventBus.ts"
 import { recheckEvery } from "../revocation.ts"
@@ -40,7 +40,7 @@ export class Hub extends Context.Tag("errand/http/Hub")<
     readonly unsubscribe: (connection: Connection, name: string) => void
     /** Tells everybody who listens that the stream is gone. */
     readonly end: (stream: StreamName) => Effect.Effect<void>
-    /** Closes the connections whose tokens were revoked. */
+    /** Closes the connections of devices that were revoked, or whose sessions are over. */
     readonly recheck: Effect.Effect<void>
   }
 >() {}
@@ -110,18 +110,15 @@ class Registry {
   }
 }
 
-/** Asks once for each token, however many connections it has. */
+/** Asks once for each device, however many connections it has. */
 const recheck = (registry: Registry, accounts: typeof Accounts.Service) =>
   Effect.gen(function* () {
     const known = [...registry.connections].flatMap((connection) =>
-      Option.toArray(Option.map(connection.identity, (identity) => ({ connection, identity })))
+      Option.toArray(Option.map(connection.principal, ({ deviceId }) => ({ connection, deviceId })))
     )
-    const tokens = Array.groupBy(known, ({ identity }) => Redacted.value(identity.token))
-    for (const [first, ...others] of Object.values(tokens)) {
-      if (Option.isSome(yield* accounts.authenticate(first.identity.token))) continue
-      for (const { connection } of [first, ...others]) {
-        connection.close(closeCodes.unauthenticated, "the token was revoked")
-      }
+    for (const group of Object.values(Array.groupBy(known, ({ deviceId }) => deviceId))) {
+      if (Option.isSome(yield* accounts.principal(group[0].deviceId))) continue
+      for (const { connection } of group) connection.close(closeCodes.unauthenticated, "the device was revoked")
     }
   })
 

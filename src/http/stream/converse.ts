@@ -5,7 +5,7 @@
  * Does not own: subscriptions (`subscriptions.ts`), the handshake (`route.ts`).
  */
 import { Effect, Either, Option, type Redacted, Schema } from "effect"
-import { Accounts } from "../../services/Accounts.ts"
+import { Sessions } from "../../services/Sessions.ts"
 import { ClientFrame } from "../api/StreamFrames.ts"
 import { protocol, version } from "../api/version.ts"
 import { faults, sentence } from "../faults.ts"
@@ -33,7 +33,7 @@ const decode = Schema.decodeUnknownEither(ClientFrame)
 const parse = (text: string): Either.Either<unknown, unknown> => Either.try((): unknown => JSON.parse(text))
 
 export const makeConverse = Effect.gen(function* () {
-  const accounts = yield* Accounts
+  const sessions = yield* Sessions
   const makeOwn = yield* makeSubscriptions
 
   return (connection: Connection, hearing: Hearing) =>
@@ -59,22 +59,22 @@ export const makeConverse = Effect.gen(function* () {
 
       /** A signed-in client may bring a new token, of the same user. */
       const signIn = (token: Redacted.Redacted) =>
-        Effect.map(accounts.authenticate(token), (principal) => {
-          const before = Option.map(connection.identity, (identity) => identity.principal.user.id)
+        Effect.map(sessions.authenticate(token), (principal) => {
+          const before = Option.map(connection.principal, ({ user }) => user.id)
           const accepted = Option.filter(principal, ({ user }) => Option.getOrElse(before, () => user.id) === user.id)
           if (Option.isNone(accepted)) return turnAway("This token is unknown or revoked.")
-          connection.identity = Option.some({ principal: accepted.value, token })
+          connection.principal = accepted
           outbox.push(Frame.of({ type: "authenticated", user: accepted.value.user }))
         })
 
       const obey = (said: ClientFrame): Effect.Effect<void> => {
         if (said.type === "authenticate") return signIn(said.token)
-        if (Option.isNone(connection.identity)) {
+        if (Option.isNone(connection.principal)) {
           return Effect.sync(() => turnAway("The first frame must be `authenticate`."))
         }
         switch (said.type) {
           case "subscribe":
-            return own.open(said, connection.identity.value.principal.user.id)
+            return own.open(said, connection.principal.value.user.id)
           case "unsubscribe":
             return own.close(said.stream)
           case "ping":
@@ -106,9 +106,9 @@ export const makeConverse = Effect.gen(function* () {
       }
 
       outbox.push(hello)
-      if (Option.isNone(connection.identity)) {
+      if (Option.isNone(connection.principal)) {
         const signedIn = Effect.flatMap(hearing.next, hear).pipe(
-          Effect.repeat({ until: () => Option.isSome(connection.identity) }),
+          Effect.repeat({ until: () => Option.isSome(connection.principal) }),
           Effect.timeoutOption(`${authenticateSeconds} seconds`)
         )
         if (Option.isNone(yield* signedIn)) return turnAway("Nobody signed in.")

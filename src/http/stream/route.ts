@@ -10,10 +10,10 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Deferred, Effect, Option, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import { AppConfig } from "../../services/AppConfig.ts"
-import { Accounts } from "../../services/Accounts.ts"
 import { Problem } from "../api/Problem.ts"
-import { authenticated, bearerToken } from "../authentication.ts"
+import { makeAuthenticated } from "../authentication.ts"
 import * as HostGuard from "../hostGuard.ts"
+import { makeSessionCookie, type SessionCookie } from "../sessionCookie.ts"
 import { closeCodes, Connection } from "./Connection.ts"
 import { frameBytes, makeConverse } from "./converse.ts"
 import { makeHearing } from "./hearing.ts"
@@ -55,8 +55,10 @@ const carriesToken = (url: string) =>
     ([name, value]) => /token|auth|ticket|secret|key|session/i.test(name) || value.startsWith("errand_")
   )
 
+type Authenticated = Effect.Effect.Success<typeof makeAuthenticated>
+
 /** Refuses before the handshake what should not become a socket, and reads who is asking when the header says it. */
-const admit = (guard: HostGuard.HostGuard, accounts: typeof Accounts.Service) =>
+const admit = (guard: HostGuard.HostGuard, cookie: SessionCookie, authenticated: Authenticated) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const incoming = NodeHttpServerRequest.toIncomingMessage(request)
@@ -64,9 +66,8 @@ const admit = (guard: HostGuard.HostGuard, accounts: typeof Accounts.Service) =>
     if (carriesToken(request.url)) return yield* tokenInUrl
     if (!isUpgrade(incoming)) return yield* upgradeRequired
     if (!guard.allowsOrigin(origin, host)) return yield* originRefused
-    if (authorization === undefined) return { incoming, identity: Option.none() }
-    const principal = yield* Effect.provideService(authenticated, Accounts, accounts)
-    return { incoming, identity: Option.map(bearerToken(authorization), (token) => ({ principal, token })) }
+    const signsInLater = authorization === undefined && Option.isNone(yield* cookie.read)
+    return { incoming, principal: signsInLater ? Option.none() : Option.some(yield* authenticated) }
   })
 
 interface Opened {
@@ -103,7 +104,8 @@ const accept = (server: WebSocketServer, incoming: IncomingMessage): Effect.Effe
 export const layer = HttpApiBuilder.Router.use((router) =>
   Effect.gen(function* () {
     const guard = HostGuard.make(yield* AppConfig)
-    const accounts = yield* Accounts
+    const cookie = makeSessionCookie(yield* AppConfig)
+    const authenticated = yield* makeAuthenticated
     const hub = yield* Hub
     const converse = yield* makeConverse
     const server = yield* Effect.acquireRelease(
@@ -112,11 +114,11 @@ export const layer = HttpApiBuilder.Router.use((router) =>
     )
 
     const serve = Effect.gen(function* () {
-      const { incoming, identity } = yield* admit(guard, accounts)
+      const { incoming, principal } = yield* admit(guard, cookie, authenticated)
       if (!hub.hasRoom()) return yield* tooMany
       const { socket, closed } = yield* accept(server, incoming)
       const connection = new Connection(socket, incoming.socket)
-      connection.identity = identity
+      connection.principal = principal
       const hearing = yield* makeHearing(socket)
       yield* Effect.addFinalizer(() => Effect.sync(() => hub.remove(connection)))
       hub.add(connection)

@@ -5,7 +5,8 @@ import { leases } from "./0003_leases.ts"
 import { budgets } from "./0004_budgets.ts"
 import { schedules } from "./0005_schedules.ts"
 import { rewind } from "./0006_rewind.ts"
-import { secrets } from "./0009_secrets.ts"
+import { sessions } from "./0011_sessions.ts"
+import { forgeSignIns } from "./0012_forge_sign_ins.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
 export const migrations = {
@@ -15,5 +16,6 @@ export const migrations = {
   "0004_budgets": budgets,
   "0005_schedules": schedules,
   "0006_rewind": rewind,
-  "0009_secrets": secrets
+  "0011_sessions": sessions,
+  "0012_forge_sign_ins": forgeSignIns
 }
