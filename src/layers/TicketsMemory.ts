@@ -4,10 +4,11 @@ import { Tickets } from "../services/Tickets.ts"
 import { makeTickets } from "./tickets/makeTickets.ts"
 import type { StoredTicket, TicketStore } from "./tickets/TicketStore.ts"
 
+const without = (kind: string, name: string) => (all: ReadonlyArray<StoredTicket>) =>
+  all.filter((ticket) => ticket.kind !== kind || ticket.name !== name)
+
 const makeStore = Effect.gen(function* () {
   const tickets = yield* Ref.make<ReadonlyArray<StoredTicket>>([])
-  const without = (kind: string, name: string) => (all: ReadonlyArray<StoredTicket>) =>
-    all.filter((ticket) => ticket.kind !== kind || ticket.name !== name)
   const store: TicketStore = {
     find: (kind, name) =>
       Effect.map(Ref.get(tickets), (all) =>

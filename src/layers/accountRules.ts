@@ -1,5 +1,5 @@
 /** What every adapter of Accounts agrees on. */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Struct } from "effect"
 import { type Device, LoginRefused, type TokenScope } from "../services/Accounts.ts"
 import type { DeviceId } from "../services/Ids.ts"
 import { ago, fromNow, now } from "./timestamp.ts"
@@ -52,4 +52,4 @@ export const newDevice = Effect.fnUntraced(function* (
   return device
 })
 
-export const toDevice = ({ expiresAt: _, ...device }: KnownDevice): Device => device
+export const toDevice = (device: KnownDevice): Device => Struct.omit(device, "expiresAt")
