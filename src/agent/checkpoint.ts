@@ -8,6 +8,7 @@ import type { SandboxHandle } from "../services/Sandbox.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { sandboxDiskFull } from "./sandboxTrouble.ts"
 import type { TaskRun } from "./TaskRun.ts"
 import { collect, snapshot } from "./workspace.ts"
 
@@ -91,7 +92,7 @@ const take = Effect.fnUntraced(
       new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` }),
     SnapshotFailed: ({ message, reason }) =>
       reason === "no_space"
-        ? new TaskPaused({ reason: "sandbox_disk_full" })
+        ? new TaskPaused({ reason: sandboxDiskFull })
         : new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` })
   })
 )

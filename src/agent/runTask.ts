@@ -15,7 +15,7 @@ import { remainingMs } from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { remoteRetries, remoteTrouble } from "./remote.ts"
 import { resume } from "./resume.ts"
-import { sandboxRetries, sandboxTrouble } from "./sandboxTrouble.ts"
+import { sandboxDiskFull, sandboxRetries, sandboxTrouble } from "./sandboxTrouble.ts"
 import * as TaskRun from "./TaskRun.ts"
 import { layOut } from "./workspace.ts"
 import { work } from "./work.ts"
@@ -40,10 +40,15 @@ export const runTask = Effect.fn("runTask")(
           end(run, TaskChange.Paused(budget === undefined ? { reason } : { reason, budget })),
         StorageFull: () => end(run, TaskChange.Paused({ reason: diskFull })),
         TaskParked: () => Effect.void,
-        SandboxLost: ({ detail }) =>
+        SandboxLost: ({ detail, limit }) =>
           Effect.zipRight(
             Effect.logWarning("the sandbox was lost", detail),
-            end(run, TaskChange.Queued({ reason: "recovery" }))
+            end(
+              run,
+              limit === "disk"
+                ? TaskChange.Paused({ reason: sandboxDiskFull })
+                : TaskChange.Queued({ reason: "recovery" })
+            )
           )
       }),
       Effect.catchAllDefect((defect) =>

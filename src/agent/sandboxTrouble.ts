@@ -8,6 +8,9 @@ import { diskFull } from "../services/TaskCommands.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
+/** Why a task is paused whose files don't fit into a sandbox. */
+export const sandboxDiskFull = "sandbox_disk_full"
+
 const mostRetries = 20
 const longestDelayMs = 30_000
 

@@ -4,14 +4,16 @@
  * Owns: which engine, which containers are this server's, and removing the ones that nobody uses.
  * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner/`).
  */
-import { type Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Layer, Option } from "effect"
+import { join } from "node:path"
 import { open, runnerBytes } from "../sandbox/container.ts"
 import { label } from "../sandbox/containerSpec.ts"
-import { call, connect, imageMissing, unavailable } from "../sandbox/engine.ts"
+import { call, connect, type Engine, imageMissing, runtimeMissing, unavailable } from "../sandbox/engine.ts"
+import * as LoopDisks from "../sandbox/loopDisks.ts"
 import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
 import { Ids } from "../services/Ids.ts"
-import { Sandbox, type SandboxHealth, type SandboxUnavailable } from "../services/Sandbox.ts"
+import { Sandbox, type SandboxHealth, SandboxUnavailable } from "../services/Sandbox.ts"
 import { DataDir } from "./DataDirLock.ts"
 
 const listTime = "10 seconds"
@@ -24,17 +26,49 @@ const healthAge = "1 second"
 export interface Options {
   /** How long a sandbox in which something runs may say nothing before it is asked whether it lives; twice that, and it is lost. */
   readonly silence?: Duration.DurationInput
+  /** False: sandboxes get plain volumes that are measured, as where no file system can be mounted. */
+  readonly loopDisks?: boolean
 }
 
-const make = ({ silence = "12 seconds" }: Options) =>
+/** The engine says so of a volume whose file system it could not mount. */
+const notMounted = /failed to mount local volume/
+
+/** A name can be moved to another image at any time; an id can't. */
+const imageIdOf = (engine: Engine, image: string) =>
+  call(healthTime, () => engine.probe.getImage(image).inspect()).pipe(
+    Effect.map(({ Id }) => Id),
+    Effect.catchIf(
+      ({ status }) => status === 404,
+      () => imageMissing(image)
+    )
+  )
+
+/** No runtime stands in for another, least of all a weaker one. */
+const checkRuntime = (engine: Engine, runtime: string) =>
+  Effect.flatMap(
+    call(healthTime, () => engine.probe.info()),
+    ({ Runtimes }) => (Object.hasOwn(Runtimes ?? {}, runtime) ? Effect.void : runtimeMissing(engine, runtime))
+  )
+
+const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
   Effect.gen(function* () {
-    const { sandbox } = yield* AppConfig
-    const { serverId } = yield* DataDir
+    const { diskFloorBytes, sandbox } = yield* AppConfig
+    const { path, serverId } = yield* DataDir
     const ids = yield* Ids
     const serverScope = yield* Effect.scope
-    const { image } = sandbox
+    const { image, limits, runtime } = sandbox
     const ours = `${label.server}=${serverId}`
     const engine = connect(sandbox.dockerHost)
+    const disks = yield* LoopDisks.make(
+      {
+        directory: join(path, "disks"),
+        bytes: limits.diskBytes,
+        probeName: `errand-${yield* ids.plain}`,
+        labels: { [label.server]: serverId }
+      },
+      engine
+    )
+    if (!loopDisks) yield* disks.giveUp("they are turned off")
     const inUse = new Set<string>()
 
     const nameFor = (taskId: string, run: number) =>
@@ -55,12 +89,8 @@ const make = ({ silence = "12 seconds" }: Options) =>
 
     const check: Effect.Effect<SandboxHealth, SandboxUnavailable> = Effect.gen(function* () {
       const { Version } = yield* call(healthTime, () => engine.probe.version())
-      yield* call(healthTime, () => engine.probe.getImage(image).inspect()).pipe(
-        Effect.catchIf(
-          ({ status }) => status === 404,
-          () => imageMissing(image)
-        )
-      )
+      yield* imageIdOf(engine, image)
+      if (Option.isSome(runtime)) yield* checkRuntime(engine, runtime.value)
       return { adapter: "docker" as const, ready: true, detail: `Docker ${Version} with the image ${image}` }
     }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
 
@@ -76,11 +106,23 @@ const make = ({ silence = "12 seconds" }: Options) =>
     return Sandbox.of({
       open: Effect.fn("Sandbox.open")(function* ({ run, taskId }) {
         const name = yield* nameFor(taskId, run)
-        const { limits, runtime } = sandbox
+        const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take(name)], {
+          concurrency: 2
+        }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
         return yield* open(
           engine,
-          { name, image, runtime, limits, serverId, taskId, run, runnerBytes },
-          { silence, serverScope }
+          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes },
+          { diskFloorBytes, silence, serverScope }
+        ).pipe(
+          // Tried again by who opens it, then without.
+          Effect.catchIf(
+            ({ detail }) => Option.isSome(disk) && notMounted.test(detail),
+            (error) =>
+              Effect.zipRight(
+                disks.giveUp(error.detail),
+                new SandboxUnavailable({ reason: "engine", detail: error.detail })
+              )
+          )
         )
       }),
       sweep: clearUp.pipe(

@@ -5,7 +5,7 @@
  */
 import type { Duplex } from "node:stream"
 import { Demultiplexer } from "./Demultiplexer.ts"
-import { encode, FrameReader, Request, saysChanged } from "./frames.ts"
+import { Answer, encode, FrameReader, Request, saysChanged } from "./frames.ts"
 import { KeptOutput } from "./KeptOutput.ts"
 
 /** Who waits for the answers to a request. */
@@ -28,11 +28,14 @@ export class RunnerConnection {
   received = 0
   /** Something in the work tree may have changed since this was set to false. */
   treeChanged = true
+  /** How its work tree went beyond its budget, in words; that ends it. */
+  exceeded: string | undefined
 
   constructor(stream: Duplex) {
     this.#stream = stream
     const frames = new FrameReader((type, id, body) => {
       if (saysChanged(type, body)) this.treeChanged = true
+      if (type === Answer.exceeded) this.#exceed(body.toString())
       this.#listeners.get(id)?.onAnswer(type, body)
     })
     const channels = new Demultiplexer((channel, bytes) => {
@@ -94,6 +97,11 @@ export class RunnerConnection {
 
   ping(): void {
     this.send(Request.ping, 0)
+  }
+
+  #exceed(words: string): void {
+    this.exceeded = words
+    this.lose("it used too much of the disk")
   }
 
   lose(reason: string): void {

@@ -6,8 +6,9 @@ import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schedule, 
 import { Duplex } from "node:stream"
 import { type SandboxHandle, SandboxLost, SandboxUnavailable } from "../services/Sandbox.ts"
 import { type ContainerSpec, containerOptions, root } from "./containerSpec.ts"
+import { bytesPerFile } from "./diskImages.ts"
 import { call, type Engine, EngineError, isCertain, unavailable } from "./engine.ts"
-import { Answer } from "./frames.ts"
+import { Answer, Request, u64 } from "./frames.ts"
 import { isGone, removeLater, removeSoon } from "./removal.ts"
 import type { Runner } from "./Runner.ts"
 import { readFile, writeFile } from "./runnerFiles.ts"
@@ -27,12 +28,14 @@ export const runnerBytes = Buffer.byteLength(runnerText)
 export interface OpenOptions {
   /** With something under way and not a byte for so long, the runner is asked whether it lives; as long again, it does not. */
   readonly silence: Duration.DurationInput
+  /** Bytes that a sandbox without a file system of its own must leave free on the engine's disk. */
+  readonly diskFloorBytes: number
   /** Outlives the sandbox: removals that failed go on there. */
   readonly serverScope: Scope.Scope
 }
 
 export const open = Effect.fnUntraced(
-  function* (engine: Engine, spec: ContainerSpec, { serverScope, silence }: OpenOptions) {
+  function* (engine: Engine, spec: ContainerSpec, { diskFloorBytes, serverScope, silence }: OpenOptions) {
     yield* create(engine, spec, serverScope)
     const stream = yield* attach(engine, spec.name)
     const connection = yield* Effect.acquireRelease(
@@ -40,13 +43,14 @@ export const open = Effect.fnUntraced(
       (connection) => Effect.sync(() => connection.lose("it was closed"))
     )
     // Asked once for all, and to the end: who asks first may be cancelled in the meantime.
-    const lost = yield* Effect.cached(Effect.uninterruptible(explain(engine, spec, connection)))
+    const lost = yield* Effect.cached(Effect.uninterruptible(Effect.suspend(() => explain(engine, spec, connection))))
     const runner: Runner = {
       connection,
-      lost: Effect.flatMap(lost, (detail) => new SandboxLost({ detail })),
+      lost: Effect.flatMap(lost, (error) => error),
       abandon: removeSoon(engine, spec.name, serverScope)
     }
     yield* start(engine, spec, connection)
+    if (Option.isNone(spec.disk)) yield* limitTree(connection, spec.limits.diskBytes, diskFloorBytes)
     yield* Effect.forkScoped(watch(connection, silence))
     const handle: SandboxHandle = {
       root,
@@ -125,6 +129,13 @@ const start = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection
     }
   })
 
+/** What is as big as a file system of that size, and holds as many files. */
+const limitTree = (connection: RunnerConnection, bytes: number, leastFree: number) =>
+  Effect.sync(() => {
+    const files = Math.floor(bytes / bytesPerFile)
+    connection.send(Request.budget, 0, u64(bytes), u64(files), u64(leastFree), Buffer.from(root))
+  })
+
 const endedEarly = (connection: RunnerConnection) =>
   new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.complaint}` })
 
@@ -149,7 +160,17 @@ const endNoted = Schedule.recurs(25).pipe(
 )
 
 /** Why the sandbox was lost, from the connection and from what the engine still knows. */
-const explain = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection) =>
+const explain = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection): Effect.Effect<SandboxLost> =>
+  connection.exceeded === undefined
+    ? Effect.map(whatHappened(engine, spec, connection), (detail) => new SandboxLost({ detail }))
+    : Effect.succeed(
+        new SandboxLost({
+          detail: `The sandbox was ended, its work tree exceeds its disk limit of ${Math.round(spec.limits.diskBytes / 2 ** 20)} MiB: ${connection.exceeded}.`,
+          limit: "disk"
+        })
+      )
+
+const whatHappened = (engine: Engine, spec: ContainerSpec, connection: RunnerConnection) =>
   call(inspectTime, (abortSignal) => engine.docker.getContainer(spec.name).inspect({ abortSignal })).pipe(
     // The connection ends a moment before the engine has noted the end of the container.
     Effect.repeat(endNoted),

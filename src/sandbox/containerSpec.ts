@@ -4,10 +4,11 @@
  * Owns: all options of the container.
  * Does not own: the image (`image/Dockerfile`), making and removing (`container.ts`).
  */
-import type { ContainerCreateOptions } from "dockerode"
+import type { ContainerCreateOptions, HostConfig } from "dockerode"
 import { Option } from "effect"
 import type { SandboxLimits } from "../services/AppConfig.ts"
 import type { TaskId } from "../services/Ids.ts"
+import profile from "./seccomp/profile.json?raw"
 
 export const label = { server: "errand.server", task: "errand.task", run: "errand.run" } as const
 
@@ -16,9 +17,14 @@ export const root = "/workspace"
 
 export interface ContainerSpec {
   readonly name: string
+  /** As the settings name it. */
   readonly image: string
+  /** What that name stood for when the run began: nothing else runs, whoever moves the name meanwhile. */
+  readonly imageId: string
   readonly runtime: Option.Option<string>
   readonly limits: SandboxLimits
+  /** A block device with an empty ext4 file system of `limits.diskBytes`; none for a plain volume, which is measured. */
+  readonly disk: Option.Option<string>
   readonly serverId: string
   readonly taskId: TaskId
   readonly run: number
@@ -28,16 +34,32 @@ export interface ContainerSpec {
 
 const MiB = 2 ** 20
 
+/** The engine takes the text of a profile, not its place. */
+const seccomp = `seccomp=${JSON.stringify(JSON.parse(profile))}`
+
+/** Nobody inside needs devices of a disk, nor programs that give rights; tables of an ext4 are written when needed. */
+const workspace = (disk: Option.Option<string>) =>
+  Option.match(disk, {
+    // A plain volume takes its owner from the image.
+    onNone: () => ({ NoCopy: false, Options: {} }),
+    onSome: (device) => ({ NoCopy: true, Options: { type: "ext4", device, o: "nosuid,nodev,noinit_itable" } })
+  })
+
 /** Files in memory count as memory: full of them, there is still room to run something. */
 const shareOf = (memoryBytes: number, part: number, mostMiB: number) =>
   Math.min(mostMiB * MiB, Math.floor(memoryBytes / part))
 
-export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions => {
+interface ContainerOptions extends ContainerCreateOptions {
+  readonly HostConfig: HostConfig & { readonly CgroupnsMode: "private" }
+}
+
+export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
   const { cpus, diskBytes, memoryBytes, pids } = spec.limits
+  const { NoCopy, Options } = workspace(spec.disk)
   const labels = { [label.server]: spec.serverId, [label.task]: spec.taskId, [label.run]: String(spec.run) }
   return {
     name: spec.name,
-    Image: spec.image,
+    Image: spec.imageId,
     // Read by its length: what follows on standard input is for the runner.
     Entrypoint: ["python3", "-IS", "-c", `import sys; exec(sys.stdin.buffer.read(${spec.runnerBytes}))`],
     Healthcheck: { Test: ["NONE"] },
@@ -55,11 +77,15 @@ export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions =>
     StopTimeout: 1,
     HostConfig: {
       AutoRemove: true,
+      // The runner is process 1 and does what an init does; under another's it could be killed from inside.
+      Init: false,
       ...Option.match(spec.runtime, { onNone: () => ({}), onSome: (Runtime) => ({ Runtime }) }),
       NetworkMode: "none",
       IpcMode: "private",
+      CgroupnsMode: "private",
+      Privileged: false,
       CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: ["no-new-privileges", seccomp],
       ReadonlyRootfs: true,
       Tmpfs: {
         "/tmp": `rw,nosuid,nodev,exec,mode=1777,size=${shareOf(memoryBytes, 4, 512)}`,
@@ -67,13 +93,13 @@ export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions =>
         "/run": `rw,nosuid,nodev,noexec,mode=0755,size=${16 * MiB}`
       },
       ShmSize: shareOf(memoryBytes, 16, 64),
-      // An anonymous volume: it takes its owner from the image and goes with the container.
+      // An anonymous volume: it goes with the container.
       Mounts: [
         {
           Type: "volume",
           Source: "",
           Target: root,
-          VolumeOptions: { NoCopy: false, Labels: labels, DriverConfig: { Name: "local", Options: {} } }
+          VolumeOptions: { NoCopy, Labels: labels, DriverConfig: { Name: "local", Options } }
         }
       ],
       PidsLimit: pids,
@@ -83,10 +109,12 @@ export const containerOptions = (spec: ContainerSpec): ContainerCreateOptions =>
       // Not NanoCpus: that is refused where it asks for more processors than there are.
       CpuPeriod: 100_000,
       CpuQuota: Math.round(cpus * 100_000),
+      // A quarter of what others have by default: on a busy machine the server answers first.
+      CpuShares: 256,
       Ulimits: [
         { Name: "nofile", Soft: 4096, Hard: 8192 },
         { Name: "core", Soft: 0, Hard: 0 },
-        // Of one file; no engine can limit a volume on ext4.
+        // Of one file.
         { Name: "fsize", Soft: diskBytes, Hard: diskBytes }
       ],
       // Short of memory, the host shall lose a sandbox and not the server.

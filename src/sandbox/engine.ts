@@ -109,6 +109,8 @@ export const unavailable = (engine: Engine, image: string, error: EngineError): 
       detail: `The image ${image} has no python3, which every sandbox needs: add it, or start FROM errand-sandbox.`
     })
   }
+  const unknownRuntime = /unknown (?:or invalid )?runtime(?: name| specified)?:? "?([^\s"]+)/i.exec(error.detail)?.[1]
+  if (unknownRuntime !== undefined) return runtimeMissing(engine, unknownRuntime)
   if (error.status >= 500 && goingDown.test(error.detail)) {
     return new SandboxUnavailable({
       reason: "engine",
@@ -125,4 +127,10 @@ export const imageMissing = (image: string) =>
   new SandboxUnavailable({
     reason: "image",
     detail: `The image ${image} is missing: build it with "docker build -t ${image} src/sandbox/image", or name another in ERRAND_SANDBOX_IMAGE.`
+  })
+
+export const runtimeMissing = (engine: Engine, runtime: string) =>
+  new SandboxUnavailable({
+    reason: "engine",
+    detail: `The Docker engine at ${engine.place} has no runtime "${runtime}", and no other stands in for it: register it there ("runtimes" in /etc/docker/daemon.json), or correct ERRAND_SANDBOX_RUNTIME.`
   })

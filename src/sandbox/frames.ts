@@ -20,7 +20,9 @@ export const Request = {
   write: 6,
   ping: 7,
   /** Path of the tree: from now on `Answer.ended` says whether anything in it may have changed. */
-  watch: 8
+  watch: 8,
+  /** u64 bytes | u64 files | u64 bytes that must stay free on the disk | path of the tree: ends everything when it takes more. */
+  budget: 9
 } as const
 
 /** From the runner. */
@@ -43,7 +45,9 @@ export const Answer = {
   done: 0x87,
   /** Name of an errno. */
   refused: 0x88,
-  pong: 0x89
+  pong: 0x89,
+  /** What `Request.budget` allowed has been exceeded, in words. */
+  exceeded: 0x8a
 } as const
 
 /** Flags of `Request.start`. */

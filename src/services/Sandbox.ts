@@ -19,7 +19,11 @@ export class SandboxUnavailable extends Schema.TaggedError<SandboxUnavailable>()
 }
 
 /** The sandbox died or stopped answering in the middle of the work (out of memory, engine restart, removed by hand). */
-export class SandboxLost extends Schema.TaggedError<SandboxLost>()("SandboxLost", { detail: Schema.String }) {
+export class SandboxLost extends Schema.TaggedError<SandboxLost>()("SandboxLost", {
+  detail: Schema.String,
+  /** Set when it was ended for using more than its disk limit: another one would fare no better. */
+  limit: Schema.optionalWith(Schema.Literal("disk"), { exact: true })
+}) {
   override get message() {
     return this.detail
   }

@@ -7,6 +7,8 @@ import { TaskId } from "../../src/services/Ids.ts"
 const spec: ContainerSpec = {
   name: "errand-name",
   image: "errand-sandbox:latest",
+  imageId: "sha256:0123",
+  disk: Option.some("/dev/loop7"),
   runtime: Option.none(),
   limits: { memoryBytes: 2 * 2 ** 30, cpus: 1.5, pids: 512, diskBytes: 10 * 2 ** 30 },
   serverId: "01J00000000000000000000000",
@@ -16,7 +18,10 @@ const spec: ContainerSpec = {
 }
 
 it("closes everything that it does not open", () => {
-  expect(containerOptions(spec)).toMatchInlineSnapshot(`
+  const { HostConfig, ...options } = containerOptions(spec)
+  // The profile has tests of its own.
+  const SecurityOpt = HostConfig.SecurityOpt?.map((option: string) => option.replace(/^seccomp=.*/, "seccomp"))
+  expect({ ...options, HostConfig: { ...HostConfig, SecurityOpt } }).toMatchInlineSnapshot(`
     {
       "AttachStderr": true,
       "AttachStdin": true,
@@ -40,8 +45,11 @@ it("closes everything that it does not open", () => {
         "CapDrop": [
           "ALL",
         ],
+        "CgroupnsMode": "private",
         "CpuPeriod": 100000,
         "CpuQuota": 150000,
+        "CpuShares": 256,
+        "Init": false,
         "IpcMode": "private",
         "LogConfig": {
           "Config": {},
@@ -57,26 +65,32 @@ it("closes everything that it does not open", () => {
             "VolumeOptions": {
               "DriverConfig": {
                 "Name": "local",
-                "Options": {},
+                "Options": {
+                  "device": "/dev/loop7",
+                  "o": "nosuid,nodev,noinit_itable",
+                  "type": "ext4",
+                },
               },
               "Labels": {
                 "errand.run": "3",
                 "errand.server": "01J00000000000000000000000",
                 "errand.task": "task_01J00000000000000000000000",
               },
-              "NoCopy": false,
+              "NoCopy": true,
             },
           },
         ],
         "NetworkMode": "none",
         "OomScoreAdj": 200,
         "PidsLimit": 512,
+        "Privileged": false,
         "ReadonlyRootfs": true,
         "RestartPolicy": {
           "Name": "no",
         },
         "SecurityOpt": [
           "no-new-privileges",
+          "seccomp",
         ],
         "ShmSize": 67108864,
         "Tmpfs": {
@@ -103,7 +117,7 @@ it("closes everything that it does not open", () => {
         ],
       },
       "Hostname": "sandbox",
-      "Image": "errand-sandbox:latest",
+      "Image": "sha256:0123",
       "Labels": {
         "errand.run": "3",
         "errand.server": "01J00000000000000000000000",
@@ -122,13 +136,18 @@ it("closes everything that it does not open", () => {
 it("leaves room for programs beside files in memory", () => {
   for (const memoryBytes of [64 * 2 ** 20, 512 * 2 ** 20, 64 * 2 ** 30]) {
     const { HostConfig } = containerOptions({ ...spec, limits: { ...spec.limits, memoryBytes } })
-    const sizes = Object.values(HostConfig?.Tmpfs ?? {}).map((options) => Number(/size=(\d+)/.exec(options)?.[1]))
-    const inMemory = sizes.reduce((sum, size) => sum + size, HostConfig?.ShmSize ?? 0)
+    const sizes = Object.values(HostConfig.Tmpfs ?? {}).map((options) => Number(/size=(\d+)/.exec(options)?.[1]))
+    const inMemory = sizes.reduce((sum, size) => sum + size, HostConfig.ShmSize ?? 0)
     expect(inMemory).toBeLessThan(memoryBytes * 0.85)
   }
 })
 
 it("names a runtime only when one is asked for", () => {
-  expect(containerOptions({ ...spec, runtime: Option.some("runsc") }).HostConfig?.Runtime).toBe("runsc")
+  expect(containerOptions({ ...spec, runtime: Option.some("runsc") }).HostConfig.Runtime).toBe("runsc")
   expect(containerOptions(spec).HostConfig).not.toHaveProperty("Runtime")
+})
+
+it("takes the owner of a plain volume from the image", () => {
+  const { HostConfig } = containerOptions({ ...spec, disk: Option.none() })
+  expect(HostConfig.Mounts?.[0]?.VolumeOptions).toMatchObject({ NoCopy: false, DriverConfig: { Options: {} } })
 })

@@ -30,6 +30,8 @@ const leaveBehind = (serverId: string) =>
       containerOptions({
         name: `errand-test-${serverId}-${someNap()}`,
         image: "errand-sandbox:latest",
+        imageId: "errand-sandbox:latest",
+        disk: Option.none(),
         runtime: Option.none(),
         limits,
         serverId,
@@ -163,8 +165,12 @@ describeWithEngine("an engine", () => {
       const error = yield* failureOf(
         Effect.provide(openSandbox, dockerSandbox(server, { runtime: Option.some("kata") }))
       )
-      assert.deepInclude(error, { reason: "refused" })
-      assert.include(error.message, "kata")
+      assert.deepInclude(error, { reason: "engine" })
+      assert.include(error.message, `has no runtime "kata"`)
+      assert.deepInclude(yield* healthOf(dockerSandbox(server, { runtime: Option.some("kata") })), {
+        ready: false,
+        detail: error.message
+      })
     })
   )
 

@@ -1,6 +1,6 @@
 /** What code inside a container can't do. */
 import { assert } from "@effect/vitest"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option } from "effect"
 import type { SandboxHandle } from "../../src/services/Sandbox.ts"
 import { dockerSandbox } from "../support/dockerSandbox.ts"
 import { describeWithEngine } from "../support/engine.ts"
@@ -187,11 +187,6 @@ except OSError: pass
     })
   )("has the limits of the settings", (handle) =>
     Effect.gen(function* () {
-      const big = yield* handle.run(sh("head -c 70000000 /dev/zero > big"))
-      assert.strictEqual(big.exitCode, 153)
-      assert.deepInclude(yield* failureOf(handle.run(sh("true")).pipe(Effect.zipRight(collectOne(handle)))), {
-        exitCode: 153
-      })
       const [ms] = yield* timed(python(handle, "import time\nwhile time.process_time() < 0.5: pass"))
       assert.isAtLeast(ms, 800)
       const greedy = yield* python(handle, "x = bytearray(300_000_000)")
@@ -216,6 +211,3 @@ except OSError: pass
     })
   )
 })
-
-const collectOne = (handle: SandboxHandle) =>
-  Stream.runDrain(handle.pipe(["sh", "-c", "head -c 70000000 /dev/zero > big2"], Stream.empty))

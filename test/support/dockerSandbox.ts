@@ -7,6 +7,8 @@ import { DataDir } from "../../src/layers/DataDirLock.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import * as SandboxDocker from "../../src/layers/SandboxDocker.ts"
 import { label } from "../../src/sandbox/containerSpec.ts"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 
 export const docker = new Docker()
 
@@ -25,7 +27,7 @@ export const dockerSandbox = (
 ) =>
   SandboxDocker.layerWith(options).pipe(
     Layer.provide([
-      Layer.succeed(DataDir, { path: "/nonexistent", serverId }),
+      Layer.succeed(DataDir, { path: join(tmpdir(), `errand-${serverId}`), serverId }),
       AppConfigEnv.layerWith({ sandbox: { limits, ...changes } }),
       IdsUlid.layer
     ])

@@ -7,8 +7,8 @@
 # orphans becomes a child of process 1, and `kill(-1)` reaches everything at once: nothing outlives its command.
 import ctypes, errno, os, select, signal, stat, struct, time
 
-START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH = range(1, 9)
-READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG = range(0x81, 0x8A)
+START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH, BUDGET = range(1, 10)
+READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG, EXCEEDED = range(0x81, 0x8B)
 PIPE, HAS_INPUT, PREVIEWS = 1, 2, 4
 EXITED, SIGNALLED, NOT_STARTED = range(3)
 

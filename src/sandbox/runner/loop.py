@@ -8,6 +8,7 @@ handlers = {
     READ: read_file,
     WRITE: write_file,
     WATCH: watch_tree,
+    BUDGET: set_budget,
     PING: lambda id, _: frame(PONG, id),
 }
 
@@ -37,6 +38,7 @@ def limits(command):
 def wait(now):
     """Seconds until the next thing that is due; -1 for none."""
     due = [flush_at] if queue and not blocked else []
+    due += measuring_due()
     for command in commands.values():
         if command.status is None:
             due += [at for at, _ in limits(command)]
@@ -81,6 +83,7 @@ def loop():
                 act(command)
         reap()
         now = time.monotonic()
+        measure(now)
         for command in list(commands.values()):
             exceeded = [limit for at, limit in limits(command) if now >= at]
             if exceeded and command.status is None:

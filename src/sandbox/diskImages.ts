@@ -1,0 +1,95 @@
+/**
+ * Ext4 images and the loop devices before them, made by the programs of util-linux and e2fsprogs as root.
+ */
+import { Effect, Schema, type Scope } from "effect"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { mkdir, readdir, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { promisify } from "node:util"
+
+/** A file system could not be made: rights, programs or devices are missing, or there is no space. */
+export class DiskImageFailed extends Schema.TaggedError<DiskImageFailed>()("DiskImageFailed", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
+const programMs = 10_000
+const searchPath = "/usr/sbin:/sbin:/usr/bin:/bin"
+/** Ext4's own 16 KiB are too many for trees of small files such as node_modules. */
+export const bytesPerFile = 8192
+
+/** No journal and no tables written in advance: it is thrown away after any crash, and starts as a few megabytes. */
+const format = `
+truncate -s "$2" "$1"
+mkfs.ext4 -q -m 0 -i ${bytesPerFile} -O ^has_journal -E "lazy_itable_init=1,nodiscard,root_owner=$3:$4" "$1"
+debugfs -w -R 'rmdir lost+found' "$1" 2>&1
+`
+/**
+ * Says the device, and holds it until standard input ends. Meanwhile the image loses its name, and the device is told to
+ * clear itself: from then on the kernel clears up with the last user, whoever is killed.
+ */
+const attach = `
+cp --sparse=always -- "$1" "$2"
+device=$(losetup --find --show -- "$2")
+exec 3<"$device"
+echo "$device"
+losetup --detach "$device"
+rm -- "$2"
+read -r rest || true
+`
+const clear = `for device in $(losetup --noheadings --output NAME --associated "$1"); do losetup --detach "$device"; done; rm -- "$1"`
+
+const attempt = <A>(work: (signal: AbortSignal) => Promise<A>) =>
+  Effect.tryPromise({
+    try: work,
+    catch: (error) => new DiskImageFailed({ detail: error instanceof Error ? error.message.trim() : String(error) })
+  })
+
+const shell = (script: string, ...words: ReadonlyArray<string>) =>
+  Effect.map(
+    attempt((signal) =>
+      promisify(execFile)("/bin/sh", ["-ec", script, "sh", ...words], {
+        env: { PATH: searchPath },
+        signal,
+        timeout: programMs
+      })
+    ),
+    ({ stdout }) => stdout.trim()
+  )
+
+/** An image that others are copied from: an empty root directory of this user and group. */
+export const makeTemplate = (path: string, bytes: number, uid: number, gid: number) =>
+  Effect.zipRight(
+    attempt(() => mkdir(join(path, ".."), { recursive: true, mode: 0o700 })),
+    shell(format, path, `${bytes}`, `${uid}`, `${gid}`)
+  )
+
+/** The path of a block device with a copy of the template. Whoever has it mounted before the scope closes keeps it. */
+export const attachCopy = (template: string, image: string): Effect.Effect<string, DiskImageFailed, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<readonly [device: string, holder: ChildProcess], DiskImageFailed>((resume) => {
+      const holder = spawn("/bin/sh", ["-ec", attach, "sh", template, image], { env: { PATH: searchPath } })
+      let complaint = ""
+      holder.stderr.on("data", (text: Buffer) => {
+        complaint = `${complaint}${text}`.slice(-1_000)
+      })
+      holder.stdout.once("data", (line: Buffer) => resume(Effect.succeed([line.toString().trim(), holder])))
+      holder.once("error", ({ message }) => resume(new DiskImageFailed({ detail: message })))
+      holder.once("close", () => resume(new DiskImageFailed({ detail: complaint.trim() })))
+    }),
+    ([, holder]) => Effect.sync(() => holder.stdin?.end())
+  ).pipe(Effect.map(([device]) => device))
+
+/** Removes images that a server left behind that was killed just as it made them. */
+export const clearImages = (directory: string) =>
+  attempt(() => readdir(directory)).pipe(
+    Effect.flatMap(
+      Effect.forEach((name) =>
+        name.endsWith(".ext4") ? shell(clear, join(directory, name)) : attempt(() => rm(join(directory, name)))
+      )
+    ),
+    Effect.ignore
+  )

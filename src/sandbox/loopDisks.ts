@@ -1,0 +1,101 @@
+/**
+ * A file system of its own and of a fixed size for each sandbox, where the server may have that: an ext4 image behind a
+ * loop device, which the engine mounts as the sandbox's volume.
+ *
+ * Owns: whether there can be any here. It takes root, and an engine on this very machine.
+ * Does not own: the images (`diskImages.ts`), mounting (the engine does it), and the limit of a volume that is measured
+ * instead (`runner/budget.py`).
+ */
+import { Effect, Option, type Scope } from "effect"
+import { stat } from "node:fs/promises"
+import { join } from "node:path"
+import { attachCopy, clearImages, makeTemplate } from "./diskImages.ts"
+import { call, type Engine, type EngineError } from "./engine.ts"
+
+export interface LoopDisks {
+  /** The path of a block device, to be mounted before the scope closes; none where the volume has to be measured. */
+  readonly take: (name: string) => Effect.Effect<Option.Option<string>, EngineError, Scope.Scope>
+  /** Why there are none; none when there are. */
+  readonly missing: Effect.Effect<Option.Option<string>, EngineError>
+  /** There will be none from now on. */
+  readonly giveUp: (reason: string) => Effect.Effect<void>
+}
+
+export interface Options {
+  /** Nobody else's: what is in it is taken for the leavings of a former life. */
+  readonly directory: string
+  readonly bytes: number
+  /** Of the volume that is made to see where it is. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly probeName: string
+}
+
+const requestTime = "5 seconds"
+/** The user inside; an engine with user namespaces adds its own first number. */
+const insideId = 1000
+
+type Support = { readonly template: string } | { readonly missing: string }
+
+export const make = ({ bytes, directory, labels, probeName }: Options, { docker }: Engine): Effect.Effect<LoopDisks> =>
+  Effect.gen(function* () {
+    yield* clearImages(directory)
+    const oneAtATime = yield* Effect.makeSemaphore(1)
+    let known: Support | undefined
+
+    const without = (missing: string): Support => ({ missing })
+    const settle = (support: Support) =>
+      Effect.sync(() => {
+        known = support
+        return support
+      })
+
+    /** A volume shows where the engine keeps its files, and as whom, if that is a place of this machine. */
+    const rootOfVolumes = Effect.suspend(() => {
+      const volume = docker.getVolume(probeName)
+      return call(requestTime, (abortSignal) =>
+        docker.createVolume({ Name: probeName, Labels: labels, abortSignal })
+      ).pipe(
+        Effect.zipRight(call(requestTime, (abortSignal) => volume.inspect({ abortSignal }))),
+        Effect.flatMap(({ Mountpoint }) => Effect.option(Effect.tryPromise(() => stat(Mountpoint)))),
+        // By name, since a request that was interrupted may have been heard.
+        Effect.ensuring(Effect.ignore(call(requestTime, (abortSignal) => volume.remove({ abortSignal }))))
+      )
+    })
+
+    const look = Effect.gen(function* () {
+      if (process.platform !== "linux" || process.getuid?.() !== 0) return without("the server does not run as root")
+      const { SecurityOptions } = yield* call(requestTime, () => docker.info())
+      if (String(SecurityOptions).includes("rootless")) return without("a rootless engine mounts no file system")
+      const place = yield* rootOfVolumes
+      if (Option.isNone(place)) return without("the engine's files are not on this machine")
+      const { gid, uid } = place.value
+      const template = join(directory, `template-${process.pid}`)
+      return yield* makeTemplate(template, bytes, uid + insideId, gid + insideId).pipe(
+        Effect.match({ onSuccess: () => ({ template }), onFailure: ({ detail }) => without(detail) })
+      )
+    })
+
+    const support = oneAtATime.withPermits(1)(
+      Effect.suspend(() => (known === undefined ? Effect.flatMap(look, settle) : Effect.succeed(known)))
+    )
+
+    const giveUp = (missing: string) =>
+      Effect.zipRight(
+        settle(without(missing)),
+        Effect.logWarning(`Sandboxes get no file system of their own: ${missing}. What they write is measured instead.`)
+      )
+
+    return {
+      take: (name) =>
+        Effect.flatMap(support, (found) =>
+          "missing" in found
+            ? Effect.succeedNone
+            : attachCopy(found.template, join(directory, `${name}.ext4`)).pipe(
+                Effect.map(Option.some),
+                Effect.catchAll(({ detail }) => Effect.as(giveUp(detail), Option.none()))
+              )
+        ),
+      missing: Effect.map(support, (found) => ("missing" in found ? Option.some(found.missing) : Option.none())),
+      giveUp
+    }
+  })
