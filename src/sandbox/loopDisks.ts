@@ -36,13 +36,14 @@ const insideId = 1000
 
 type Support = { readonly template: string } | { readonly missing: string }
 
+const without = (missing: string): Support => ({ missing })
+
 export const make = ({ bytes, directory, labels, probeName }: Options, { docker }: Engine): Effect.Effect<LoopDisks> =>
   Effect.gen(function* () {
     yield* clearImages(directory)
     const oneAtATime = yield* Effect.makeSemaphore(1)
     let known: Support | undefined
 
-    const without = (missing: string): Support => ({ missing })
     const settle = (support: Support) =>
       Effect.sync(() => {
         known = support
