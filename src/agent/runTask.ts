@@ -91,6 +91,7 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const task = yield* run.task
   const key = storeKey(task)
   const [start, sandbox] = yield* Effect.all([findStart(run), openSandbox(run)], { concurrency: 2 })
+  if (task.headCommit !== null && !(yield* store.hasCommit(key, task.headCommit))) return yield* checkpointLost
   const files = task.headCommit ?? start.commit
   yield* layOut(sandbox, {
     branch: task.branch,
@@ -112,6 +113,12 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
     last: yield* Ref.make<CommitId | null>(null)
   }
   return place
+})
+
+/** As after a restore of the database alone: going on without the files would be going on with another task's words. */
+const checkpointLost = new TaskFailed({
+  code: "checkpoint_lost",
+  message: "The files of the last checkpoint are not on this server: restore the repositories too, or begin a new task."
 })
 
 /** The commit that the task started from once, or what the remote has now. */

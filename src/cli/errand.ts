@@ -9,9 +9,11 @@ import { Cause, Console, Effect, Exit, Option } from "effect"
 import { stripVTControlCharacters } from "node:util"
 import { version as number } from "../http/api/version.ts"
 import { separateValues } from "./argv.ts"
+import { backup } from "./commands/backup.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { logs } from "./commands/logs.ts"
+import { restore } from "./commands/restore.ts"
 import { run } from "./commands/run.ts"
 import { serve } from "./commands/serve.ts"
 import { tasks } from "./commands/tasks.ts"
@@ -24,7 +26,7 @@ import { print } from "./Screen.ts"
 
 const commands = Command.make("errand").pipe(
   Command.withDescription("Errand does coding errands: hand it a repository and a prompt, get a branch back."),
-  Command.withSubcommands([serve, demo, run, tasks, logs, Token.token, doctor, version])
+  Command.withSubcommands([serve, demo, run, tasks, logs, Token.token, doctor, backup, restore, version])
 )
 
 const topic = (
@@ -45,6 +47,8 @@ const topics = topic("errand", commands, [
     topic("revoke", Token.revoke)
   ]),
   topic("doctor", doctor),
+  topic("backup", backup),
+  topic("restore", restore),
   topic("version", version)
 ])
 

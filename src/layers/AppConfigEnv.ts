@@ -73,6 +73,8 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     secretKey: all.secretKey.config,
     github: github(all),
     strict: all.strict.config,
+    litestreamUrl: all.litestreamUrl.config,
+    taskRetentionDays: all.taskRetentionDays.config,
     diskFloorBytes: all.diskFloor.config
   })
 }

@@ -1,10 +1,10 @@
 /**
  * The whole application but its door, on one screen.
  *
- *   Schedules ─── SchedulerFiber
+ *   Schedules ─── SchedulerFiber      TaskRepo ─── RetentionFiber
  *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
  *               ├─ GitStore ── GitCredentials ── Vault
- *               ├─ DiskSpace
+ *               ├─ DiskSpace, Backups
  *               ├─ Sandbox       (docker, process)
  *               └─ ClaudeClient  (anthropic, scripted)
  */
@@ -17,6 +17,7 @@ import type { Ids } from "../services/Ids.ts"
 import type { Sandbox } from "../services/Sandbox.ts"
 import * as AccountsSqlite from "./AccountsSqlite.ts"
 import * as AppConfigEnv from "./AppConfigEnv.ts"
+import * as BackupsLitestream from "./BackupsLitestream.ts"
 import * as BudgetsSqlite from "./BudgetsSqlite.ts"
 import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
 import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
@@ -29,6 +30,7 @@ import * as IdempotencySqlite from "./IdempotencySqlite.ts"
 import * as IdsUlid from "./IdsUlid.ts"
 import type { JsonFileInvalid } from "./jsonFile.ts"
 import * as PricingFile from "./PricingFile.ts"
+import * as RetentionFiber from "./RetentionFiber.ts"
 import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
 import * as SchedulerFiber from "./SchedulerFiber.ts"
@@ -83,9 +85,9 @@ export const layerWith = (parts: Partial<Parts>) => {
     GitCredentialsSqlite.layer
   ).pipe(Layer.provideMerge(VaultAesGcm.layer))
   const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
-  return SchedulerFiber.layer.pipe(
+  return Layer.merge(SchedulerFiber.layer, RetentionFiber.layer).pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),
-    Layer.provideMerge(Layer.merge(BudgetsSqlite.layer, SchedulesSqlite.layer)),
+    Layer.provideMerge(Layer.mergeAll(BudgetsSqlite.layer, SchedulesSqlite.layer, BackupsLitestream.layer)),
     Layer.provideMerge(TaskQueueSqlite.layer),
     Layer.provideMerge(outside),
     Layer.provideMerge(accounts),

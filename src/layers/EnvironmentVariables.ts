@@ -56,6 +56,16 @@ export const variablesOn = (machine: HostSize) => {
       "Who may sign in with GitHub: logins and org:NAME for the members of an organization, divided by commas."
     ),
     strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
+    litestreamUrl: optional(
+      "ERRAND_LITESTREAM_URL",
+      Syntax.httpUrl,
+      "Metrics of the Litestream that replicates the database, such as http://127.0.0.1:9090/metrics. Set: it runs, and checkpoints are left to it."
+    ),
+    taskRetentionDays: optional(
+      "ERRAND_TASK_RETENTION_DAYS",
+      Syntax.wholeNumber(1, 36_500),
+      "Days after its end when a task is deleted with all that belongs to it. Not set: tasks are kept."
+    ),
     diskFloor: withComputedDefault(
       "ERRAND_DISK_FLOOR",
       Syntax.byteSize(0, "0"),

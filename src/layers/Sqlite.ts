@@ -10,7 +10,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Migrator from "@effect/sql/Migrator"
 import { SqlClient } from "@effect/sql/SqlClient"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Option, Schema, type Scope } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
 import { backupBeforeMigration } from "./backup/beforeMigration.ts"
@@ -82,9 +82,16 @@ const detailOf = (error: unknown): string => {
 /** What it takes to change the tables of a file that may be in use. */
 type Alone = Effect.Effect<void, DatabaseUnusable | "busy", Scope.Scope>
 
-const open = Effect.fnUntraced(function* (file: string, alone: Alone) {
+interface Options {
+  readonly alone?: Alone
+  /** Checkpoints are left to Litestream: after one that it did not make it would have to send everything again. */
+  readonly replicated?: boolean
+}
+
+const open = Effect.fnUntraced(function* (file: string, { alone = Effect.void, replicated = false }: Options) {
   const sql = yield* SqliteClient.make({ filename: file })
   for (const pragma of pragmas) yield* sql.unsafe(`PRAGMA ${pragma}`)
+  if (replicated) yield* sql`PRAGMA wal_autocheckpoint = 0`
   const found = yield* foundSchema(sql)
   if (found > knownSchema) return yield* new DatabaseTooNew({ file, found, known: knownSchema })
   const update = Effect.provideService(migrate, SqlClient, sql)
@@ -110,10 +117,10 @@ type Refusal = DatabaseInUse | DatabaseTooNew | DatabaseUnusable
 /** The database in a file of this name; `:memory:` is one that nobody else sees. */
 export const layerFile = (
   file: string,
-  alone: Alone = Effect.void
+  options: Options = {}
 ): Layer.Layer<SqlClient | SqliteClient.SqliteClient, Refusal> => {
   const unusable = (error: unknown) => Effect.fail(new DatabaseUnusable({ file, detail: detailOf(error) }))
-  return open(file, alone).pipe(
+  return open(file, options).pipe(
     Effect.catchTags({ SqlError: unusable, MigrationError: unusable, BadArgument: unusable, SystemError: unusable }),
     Effect.catchAllDefect(unusable),
     Layer.scopedContext,
@@ -127,12 +134,16 @@ export const layerMemory = layerFile(":memory:")
 export const fileIn = (directory: string) => join(directory, "errand.db")
 
 /** The database of this server, in the directory that it has for its own. */
-export const layer = Layer.unwrapEffect(Effect.map(DataDir, ({ path }) => layerFile(fileIn(path))))
+export const layer = Layer.unwrapEffect(
+  Effect.map(Effect.all([DataDir, AppConfig]), ([{ path }, { litestreamUrl }]) =>
+    layerFile(fileIn(path), { replicated: Option.isSome(litestreamUrl) })
+  )
+)
 
 /** The same database for a command, beside a server that may be running. */
 export const layerShared = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const { dataDir } = yield* AppConfig
+    const { dataDir, litestreamUrl } = yield* AppConfig
     const files = yield* FileSystem.FileSystem
     const file = fileIn(dataDir)
     yield* files
@@ -144,6 +155,6 @@ export const layerShared = Layer.unwrapEffect(
       ),
       Effect.provide(Reactivity.layer)
     )
-    return layerFile(file, alone)
+    return layerFile(file, { alone, replicated: Option.isSome(litestreamUrl) })
   })
 )

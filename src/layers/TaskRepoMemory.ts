@@ -3,6 +3,7 @@ import { Effect, Layer, Option } from "effect"
 import type { EventBus } from "../services/EventBus.ts"
 import type { TaskId, ToolCallId } from "../services/Ids.ts"
 import { TaskNotFound, TaskRepo } from "../services/TaskRepo.ts"
+import { isFinal } from "../services/TaskStatus.ts"
 import type { Transaction } from "../services/Transaction.ts"
 import { MemoryState } from "./memory/MemoryState.ts"
 import { checkpointsOf, conversationOf, messagesOf } from "./tasks/memory/lines.ts"
@@ -51,6 +52,13 @@ const make = Effect.gen(function* () {
     list: (filter, page) => Effect.map(tasks.get, (all) => read.listTasks(all, filter, page)),
     withStatus: (statuses) =>
       Effect.map(tasks.get, (all) => read.tasksWhere(all, (task) => statuses.includes(task.status))),
+    endedBefore: (before, limit) =>
+      Effect.map(tasks.get, (all) =>
+        read
+          .tasksWhere(all, ({ finishedAt, status }) => isFinal(status) && finishedAt !== null && finishedAt < before)
+          .toSorted((a, b) => ((a.finishedAt ?? "") < (b.finishedAt ?? "") ? -1 : 1))
+          .slice(0, limit)
+      ),
     conversation: (id) => partOf(id, conversationOf, []),
     messages: (id, page) =>
       Effect.map(

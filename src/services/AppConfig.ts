@@ -68,6 +68,10 @@ export interface Settings {
   readonly secretKey: Option.Option<Redacted.Redacted>
   readonly github: GitHubSettings
   readonly strict: boolean
+  /** Metrics of the Litestream that replicates the database; none: nothing does. */
+  readonly litestreamUrl: Option.Option<string>
+  /** Days after which final tasks are deleted; none keeps them. */
+  readonly taskRetentionDays: Option.Option<number>
   /** Bytes of free space below which new tasks are refused and running ones pause. */
   readonly diskFloorBytes: number
 }

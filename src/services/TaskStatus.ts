@@ -47,7 +47,7 @@ export const next: Record<TaskStatus, ReadonlyArray<TaskStatus>> = {
 
 export const canTransition = (from: TaskStatus, to: TaskStatus): boolean => next[from].includes(to)
 
-const finals: ReadonlyArray<TaskStatus> = ["completed", "failed", "cancelled"]
+export const finals: ReadonlyArray<TaskStatus> = ["completed", "failed", "cancelled"]
 
 /** A final task has no run; only a follow-up, a retry or a rewind makes it `queued` again. */
 export const isFinal = (status: TaskStatus): boolean => finals.includes(status)

@@ -2,6 +2,7 @@
 import { FetchHttpClient } from "@effect/platform"
 import { Effect, Either, Layer, Logger, LogLevel, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
+import * as BackupsMemory from "../../src/layers/BackupsMemory.ts"
 import * as BudgetsMemory from "../../src/layers/BudgetsMemory.ts"
 import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
@@ -20,6 +21,7 @@ import * as Server from "../../src/http/Server.ts"
 import { Accounts, type TokenScope } from "../../src/services/Accounts.ts"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
 import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
+import type { Backups } from "../../src/services/Backups.ts"
 import type { DiskSpace } from "../../src/services/DiskSpace.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
@@ -54,6 +56,7 @@ export interface Fakes {
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
   readonly disk?: Layer.Layer<DiskSpace>
+  readonly backups?: Layer.Layer<Backups>
   readonly logger?: Layer.Layer<never>
   /** Around the transactions of the door, not of the adapters. */
   readonly transaction?: Layer.Layer<Transaction, never, Transaction>
@@ -89,6 +92,7 @@ export const door = (fakes: Fakes = {}) =>
         fakes.sandbox ?? readySandbox,
         fakes.claude ?? configuredModel,
         fakes.disk ?? DiskSpaceMemory.layer,
+        fakes.backups ?? BackupsMemory.layer,
         prices,
         Layer.succeed(AppConfig, { ...settings, ...fakes.settings })
       )

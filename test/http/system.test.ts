@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
+import * as BackupsMemory from "../../src/layers/BackupsMemory.ts"
 import { version } from "../../src/http/api/version.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
+import { Timestamp } from "../../src/services/Task.ts"
 import { ask, door, submit, tokenFor } from "./door.ts"
 
 layer(door(), { excludeTestServices: true })("the server", (it) => {
@@ -71,6 +73,34 @@ layer(door(), { excludeTestServices: true })("the server", (it) => {
         ask("GET", "/metrics", { headers: proxied, token: owner.token })
       ])
       expect(statuses.map(({ status }) => status)).toEqual([401, 403, 200])
+    })
+  )
+})
+
+const behind = BackupsMemory.layerWith({
+  replication: { running: true, lagSeconds: Option.some(90), walBytes: 5_000_000, alarm: Option.some("Behind.") },
+  lastProof: { provenAt: Timestamp.make("2026-01-01T00:00:00.000Z"), lagSeconds: 0.5, newestEventAt: null }
+})
+
+layer(door({ backups: behind }), { excludeTestServices: true })("a server with a replica that is behind", (it) => {
+  it.effect("says so, and is ready all the same", () =>
+    Effect.gen(function* () {
+      const { json, status } = yield* ask("GET", "/readyz")
+      expect([status, json.ready]).toEqual([200, true])
+      expect(json.backup).toEqual({
+        replicating: true,
+        lagSeconds: 90,
+        provenAt: "2026-01-01T00:00:00.000Z",
+        proofAgeSeconds: expect.any(Number),
+        alarm: "Behind."
+      })
+      expect(json.backup.proofAgeSeconds).toBeGreaterThan(86_400)
+      const { text } = yield* ask("GET", "/metrics")
+      for (const figure of ["replication_up 1", "replication_lag_seconds 90", "wal_bytes 5000000"]) {
+        expect(text).toContain(`\nerrand_${figure}\n`)
+      }
+      expect(text).toContain("\nerrand_restore_proven_timestamp_seconds 1767225600\n")
+      expect(text).toContain("\nerrand_restore_proven_lag_seconds 0.5\n")
     })
   )
 })

@@ -90,6 +90,8 @@ describe("AppConfigEnv", () => {
         ERRAND_ALLOWED_LOGINS: "Alice, org:Acme,bob_acme",
         ERRAND_STRICT: "true",
         ERRAND_COMMAND_SILENCE: "90s",
+        ERRAND_LITESTREAM_URL: "http://127.0.0.1:9090/metrics",
+        ERRAND_TASK_RETENTION_DAYS: "90",
         ERRAND_DISK_FLOOR: "0",
         ERRAND_MAX_RUNNING: "8",
         ERRAND_MAX_RUNNING_PER_USER: "2",
@@ -125,6 +127,8 @@ describe("AppConfigEnv", () => {
           allowedLogins: { users: ["alice", "bob_acme"], organizations: ["acme"] }
         },
         strict: true,
+        litestreamUrl: Option.some("http://127.0.0.1:9090/metrics"),
+        taskRetentionDays: Option.some(90),
         diskFloorBytes: 0,
         maxRunning: 8,
         maxRunningPerUser: 2,

@@ -36,6 +36,8 @@ export const settings: Settings = {
     allowedLogins: { users: [], organizations: [] }
   },
   strict: false,
+  litestreamUrl: Option.none(),
+  taskRetentionDays: Option.none(),
   diskFloorBytes: 0
 }
 

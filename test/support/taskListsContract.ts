@@ -2,6 +2,8 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option, TestClock } from "effect"
 import type { UserId } from "../../src/services/Ids.ts"
+import { Timestamp } from "../../src/services/Task.ts"
+import * as TaskCommands from "../../src/services/TaskCommands.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskRepo, type TaskFilter } from "../../src/services/TaskRepo.ts"
 import { newTaskId } from "./someEvents.ts"
@@ -210,6 +212,30 @@ export const taskListsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
           tasks.map(({ id }) => id)
         )
         assert.deepStrictEqual(yield* repo.withStatus([]), [])
+      })
+    )
+
+    it.effect("lists final tasks that ended before a moment, longest ago first", () =>
+      Effect.gen(function* () {
+        const repo = yield* TaskRepo
+        const owner = yield* (yield* People).newcomer
+        const [first, second, open] = yield* createTasks(owner, [{}, {}, {}])
+        const ids = [first, second, open].map((task) => task?.id ?? newTaskId())
+        const ended: Array<Timestamp> = []
+        for (const id of ids.slice(0, 2)) {
+          yield* TestClock.adjust("1 hour")
+          const { task } = yield* repo.change(id, TaskCommands.cancel)
+          ended.push(task.finishedAt ?? task.createdAt)
+        }
+        const [hour, later] = ended
+        const found = (before: Timestamp | undefined, limit = 100) =>
+          Effect.map(repo.endedBefore(before ?? Timestamp.make("9999-01-01T00:00:00.000Z"), limit), (some) =>
+            some.map(({ id }) => id).filter((id) => ids.includes(id))
+          )
+        assert.deepStrictEqual(yield* found(hour), [])
+        assert.deepStrictEqual(yield* found(later), ids.slice(0, 1))
+        assert.deepStrictEqual(yield* found(undefined), ids.slice(0, 2))
+        assert.strictEqual((yield* repo.endedBefore(Timestamp.make("9999-01-01T00:00:00.000Z"), 1)).length, 1)
       })
     )
 

@@ -3,6 +3,7 @@
  */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
+import { Timestamp } from "../../services/Task.ts"
 import { problems } from "./Problem.ts"
 
 const Health = Schema.Struct({ status: Schema.Literal("ok"), version: Schema.String }).annotations({
@@ -11,10 +12,23 @@ const Health = Schema.Struct({ status: Schema.Literal("ok"), version: Schema.Str
 
 const Check = Schema.Struct({ ready: Schema.Boolean, detail: Schema.String }).annotations({ identifier: "Check" })
 
+/** What a loss of this machine would cost; it does not make the server less ready. */
+const Backup = Schema.Struct({
+  replicating: Schema.Boolean,
+  /** Null where nothing replicates, or its version does not tell. */
+  lagSeconds: Schema.NullOr(Schema.Number),
+  /** When a restore was last proven to work, and how old that proof is. */
+  provenAt: Schema.NullOr(Timestamp),
+  proofAgeSeconds: Schema.NullOr(Schema.Number),
+  /** What an operator must look after. */
+  alarm: Schema.NullOr(Schema.String)
+}).annotations({ identifier: "Backup" })
+
 /** Ready means: a task that comes in now can run. Otherwise tasks wait in the queue, or are refused. */
 export const Readiness = Schema.Struct({
   ready: Schema.Boolean,
-  checks: Schema.Struct({ sandbox: Check, model: Check, storage: Check })
+  checks: Schema.Struct({ sandbox: Check, model: Check, storage: Check }),
+  backup: Backup
 }).annotations({ identifier: "Readiness" })
 
 export const NotReady = Readiness.annotations(

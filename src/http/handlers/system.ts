@@ -2,8 +2,9 @@
  * The server itself: alive, ready, measured, described.
  */
 import { HttpApiBuilder, HttpServerRequest, HttpServerResponse, OpenApi } from "@effect/platform"
-import { Effect, Metric, Option } from "effect"
+import { DateTime, Effect, Metric, Option } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
+import { Backups } from "../../services/Backups.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { DiskSpace } from "../../services/DiskSpace.ts"
 import { Sandbox } from "../../services/Sandbox.ts"
@@ -28,10 +29,28 @@ const describeApi = () => JSON.stringify(OpenApi.fromApi(Api))
 
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB free`
 
+const makeBackupState = Effect.map(Backups, ({ lastProof, replication }) =>
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const proof = yield* lastProof
+    const known = yield* replication
+    return {
+      replicating: Option.exists(known, ({ running }) => running),
+      lagSeconds: Option.getOrNull(Option.flatMap(known, ({ lagSeconds }) => lagSeconds)),
+      provenAt: Option.getOrNull(Option.map(proof, ({ provenAt }) => provenAt)),
+      proofAgeSeconds: Option.getOrNull(
+        Option.map(proof, ({ provenAt }) => DateTime.distance(DateTime.unsafeMake(provenAt), now) / 1000)
+      ),
+      alarm: Option.getOrNull(Option.flatMap(known, ({ alarm }) => alarm))
+    }
+  })
+)
+
 const makeReadiness = Effect.gen(function* () {
   const sandbox = yield* Sandbox
   const claude = yield* ClaudeClient
   const disk = yield* DiskSpace
+  const backup = yield* makeBackupState
   const engine = sandbox.health.pipe(
     Effect.map(({ ready, detail }) => ({ ready, detail })),
     Effect.disconnect,
@@ -55,9 +74,10 @@ const makeReadiness = Effect.gen(function* () {
   }))
   const checks = Effect.all({ sandbox: engine, model, storage }, { concurrency: "unbounded" })
   return yield* Effect.cachedWithTTL(
-    Effect.map(checks, (checks): typeof NotReady.Type => ({
+    Effect.map(Effect.all([checks, backup]), ([checks, backup]): typeof NotReady.Type => ({
       ready: Object.values(checks).every(({ ready }) => ready),
-      checks
+      checks,
+      backup
     })),
     "1 second"
   )

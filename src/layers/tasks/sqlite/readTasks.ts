@@ -2,8 +2,9 @@
 import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, Option } from "effect"
 import type { TaskId, UserId } from "../../../services/Ids.ts"
+import type { Timestamp } from "../../../services/Task.ts"
 import { type PageRequest, type TaskFilter, TaskNotFound } from "../../../services/TaskRepo.ts"
-import type { TaskStatus } from "../../../services/TaskStatus.ts"
+import { finals, type TaskStatus } from "../../../services/TaskStatus.ts"
 import { decoding } from "../../sqlite/rows.ts"
 import { keyOf, toPage } from "../pages.ts"
 import { fromRow, type TaskRow } from "./taskRow.ts"
@@ -53,5 +54,12 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
     return yield* decoding("tasks", () => rows.map(fromRow))
   }, Effect.orDie)
 
-  return { get, getOwned, list, withStatus }
+  const endedBefore = Effect.fn("TaskRepo.endedBefore")(function* (before: Timestamp, limit: number) {
+    const rows = yield* sql<TaskRow>`
+      SELECT * FROM tasks WHERE status IN ${sql.in(finals)} AND finished_at < ${before}
+      ORDER BY finished_at, id LIMIT ${limit}`
+    return yield* decoding("tasks", () => rows.map(fromRow))
+  }, Effect.orDie)
+
+  return { get, getOwned, list, withStatus, endedBefore }
 })
