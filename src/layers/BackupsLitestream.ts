@@ -36,6 +36,12 @@ const alarmOf = (silentMs: number, { lagSeconds, walBytes }: Omit<Replication, "
   )
 }
 
+const tell = (before: Replication, after: Replication) => {
+  if (Option.isSome(after.alarm))
+    return Option.isSome(before.alarm) ? Effect.void : Effect.logWarning(after.alarm.value)
+  return Option.isSome(before.alarm) ? Effect.logInfo("Litestream replicates again.") : Effect.void
+}
+
 const watch = Effect.fnUntraced(function* (url: string) {
   const { path } = yield* DataDir
   const files = yield* FileSystem.FileSystem
@@ -64,11 +70,6 @@ const watch = Effect.fnUntraced(function* (url: string) {
   })
 
   const state = yield* Ref.make(yield* look)
-  const tell = (before: Replication, after: Replication) => {
-    if (Option.isSome(after.alarm))
-      return Option.isSome(before.alarm) ? Effect.void : Effect.logWarning(after.alarm.value)
-    return Option.isSome(before.alarm) ? Effect.logInfo("Litestream replicates again.") : Effect.void
-  }
   yield* Effect.flatMap(look, (after) =>
     Effect.flatMap(Ref.getAndSet(state, after), (before) => tell(before, after))
   ).pipe(Effect.schedule(Schedule.spaced(interval)), Effect.forkScoped)

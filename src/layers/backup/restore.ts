@@ -40,12 +40,13 @@ const readBackup = Effect.fnUntraced(function* (source: string) {
   return manifest.files.map(({ path }) => path).filter((path) => path.startsWith(`${repositoriesName}/`))
 })
 
+const lastLine = (text: string) => text.trim().split("\n").at(-1) ?? ""
+
 /** Runs Litestream's own restore; a source that ends in .yml is its configuration. */
 const fetchReplica = Effect.fnUntraced(function* (source: string, file: string, target: string) {
   const unusable = (detail: string) => new BackupUnusable({ source, detail })
   const from = /\.ya?ml$/.test(source) ? ["-config", source, file] : [source]
   const program = Command.make("litestream", "restore", "-o", target, ...from).pipe(Command.stdout("inherit"))
-  const said = (text: string) => text.trim().split("\n").at(-1) ?? ""
   const { code, output } = yield* Effect.scoped(
     Effect.gen(function* () {
       const running = yield* Command.start(program)
@@ -56,7 +57,7 @@ const fetchReplica = Effect.fnUntraced(function* (source: string, file: string, 
       return { code: yield* running.exitCode, output }
     })
   ).pipe(Effect.mapError(() => unusable("there is no program `litestream` on the PATH; install it from litestream.io")))
-  if (code !== 0) return yield* unusable(`litestream failed (${said(output)})`)
+  if (code !== 0) return yield* unusable(`litestream failed (${lastLine(output)})`)
 })
 
 const isReplica = (source: string) => /^[a-z][a-z0-9+.-]*:\/\//.test(source) || /\.ya?ml$/.test(source)
