@@ -31,6 +31,21 @@ const on = (dataDir: string, ...words: ReadonlyArray<string>) =>
 
 const directory = Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped({ prefix: "errand-" }))
 
+/** Two sessions and a token, of which the second session has ended; what a session needs, and a ticket. */
+const signedIn = (file: string) =>
+  Effect.forEach(
+    [
+      "INSERT INTO users (id, login, role, created_at) VALUES ('u', 'ada', 'owner', '2026')",
+      `INSERT INTO devices (id, user_id, name, kind, scopes, created_at, revoked_at) VALUES
+        ('phone', 'u', 'phone', 'session', '[]', '2026', NULL), ('lost', 'u', 'lost', 'session', '[]', '2026', '2025'),
+        ('script', 'u', 'script', 'token', '[]', '2026', NULL)`,
+      "INSERT INTO refresh_tokens (hash, device_id, created_at) VALUES ('h', 'phone', '2026')",
+      "INSERT INTO signing_keys (id, sealed, created_at) VALUES ('k', x'00', '2026')",
+      "INSERT INTO tickets (kind, name, sealed, expires_at) VALUES ('pair', 'n', x'00', '2026')"
+    ],
+    (statement) => executeIn(file, statement)
+  )
+
 const git = (repository: string, ...args: ReadonlyArray<string>) =>
   execFileSync("git", ["--git-dir", repository, ...args], {
     encoding: "utf8",
@@ -102,6 +117,24 @@ layer(world, { excludeTestServices: true })("errand backup and restore", (it) =>
       expect(yield* epochOf(copy)).not.toBe(yield* epochOf(file))
       expect(git(repository.replace(dataDir, elsewhere), "rev-parse", "refs/errand/task/1")).toBe(commit)
       git(repository.replace(dataDir, elsewhere), "fsck", "--strict")
+    })
+  )
+
+  // Each statement of the restore that is taken out leaves one of them.
+  it.scoped("end every session, and no token", () =>
+    Effect.gen(function* () {
+      const { dataDir, file } = yield* filled
+      yield* signedIn(file)
+      const backup = yield* backUp(dataDir)
+      const elsewhere = yield* directory
+      expect((yield* on(elsewhere, "restore", backup)).code).toBe(0)
+      const copy = Sqlite.fileIn(elsewhere)
+      const left =
+        "SELECT group_concat(id || ' ' || (revoked_at > '2026-01')) AS value FROM (SELECT * FROM devices ORDER BY id)"
+      expect(yield* first(copy, left)).toBe("lost 0,phone 1")
+      for (const table of ["refresh_tokens", "signing_keys", "tickets"]) {
+        expect(yield* first(copy, `SELECT count(*) AS value FROM ${table}`)).toBe(0)
+      }
     })
   )
 

@@ -7,22 +7,24 @@
 import type { SqliteClient } from "@effect/sql-sqlite-node/SqliteClient"
 import { Effect } from "effect"
 
-/** A token that was used up, rotated or revoked after the backup would be good again. */
-const forgotten: ReadonlyArray<readonly [table: string, statement: string]> = [
-  ["sessions", "DELETE FROM sessions"],
-  ["refresh_tokens", "DELETE FROM refresh_tokens"],
-  ["pairings", "DELETE FROM pairings"]
-]
-
-/** In one transaction: a new name for the log, since clients may have seen events that are not in it any more. */
+/**
+ * In one transaction: a new name for the log, since clients may have seen events that are not in it any more; and the
+ * end of every session, since one that was ended, or a refresh token that was used up, after the backup would be good
+ * again. Access tokens of scripts stay: they are revoked by name.
+ */
 export const makeOwn = Effect.fn("makeOwn")((sql: SqliteClient, now: string) =>
   sql.withTransaction(
     Effect.gen(function* () {
       yield* sql`UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'epoch'`
       yield* sql`INSERT INTO meta (key, value) VALUES ('restored_at', ${now})
         ON CONFLICT (key) DO UPDATE SET value = excluded.value`
-      const tables = new Set((yield* sql<{ name: string }>`SELECT name FROM sqlite_schema`).map(({ name }) => name))
-      for (const [table, statement] of forgotten) if (tables.has(table)) yield* sql.unsafe(statement)
+      const tables = yield* sql`SELECT name FROM sqlite_schema WHERE name = 'signing_keys'`
+      // A backup of before there were sessions.
+      if (tables.length === 0) return
+      yield* sql`UPDATE devices SET revoked_at = ${now} WHERE kind = 'session' AND revoked_at IS NULL`
+      yield* sql`DELETE FROM refresh_tokens`
+      yield* sql`DELETE FROM signing_keys`
+      yield* sql`DELETE FROM tickets`
     })
   )
 )
