@@ -6,7 +6,7 @@
  */
 import { DateTime, Duration, Effect, Option, Stream } from "effect"
 import { EventBus, taskStream } from "../services/EventBus.ts"
-import { Ids, type QuestionId, type TaskId, type ToolCallId } from "../services/Ids.ts"
+import { type CommitId, Ids, type QuestionId, type TaskId, type ToolCallId } from "../services/Ids.ts"
 import { Timestamp } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import type { Answer, QuestionKind } from "../services/TaskEvent.ts"
@@ -20,7 +20,9 @@ export const answerTime = Duration.hours(24)
 export const patience = Duration.minutes(2)
 
 export interface Asking {
-  readonly toolCallId: ToolCallId
+  /** What waits for the answer: a tool call, or the push of a checkpoint. */
+  readonly toolCallId: ToolCallId | null
+  readonly commit?: CommitId
   readonly kind: QuestionKind
   readonly title: string
   readonly detail: string
@@ -28,9 +30,14 @@ export interface Asking {
   readonly default: Answer
 }
 
-export const askUser = Effect.fn("askUser")(function* (run: TaskRun, asking: Asking) {
+/** `asked` finds the question when this run or an earlier one has asked it. */
+export const askUser = Effect.fn("askUser")(function* <R>(
+  run: TaskRun,
+  asking: Asking,
+  asked: Effect.Effect<Option.Option<Question>, never, R>
+) {
   const { id } = yield* run.task
-  const known = yield* findQuestion(id, asking.toolCallId)
+  const known = yield* asked
   const question = Option.isSome(known) ? known.value : yield* open(run, asking)
   const answer = question.answer ?? (yield* waitFor(run, id, question))
   const { status } = yield* run.task

@@ -9,6 +9,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import type { StorageFull } from "../services/Transaction.ts"
 import { storeKey } from "./checkpoint.ts"
+import { clearCiChanges } from "./ciChanges.ts"
 import { TaskFailed, type TaskPaused } from "./outcome.ts"
 import { commitMessage } from "./prompt.ts"
 import { remoteRetries, remoteTrouble } from "./remote.ts"
@@ -24,11 +25,13 @@ const author = { name: "Errand", email: "errand@localhost" }
  */
 export const deliver = Effect.fn("deliver")(function* (run: TaskRun, closingWords: string) {
   const task = yield* run.task
-  if (task.delivery === "none" || task.headCommit === null) return
+  if (task.headCommit === null) return
   const before = deliveredBefore(task)
   const unchanged = before !== null && (yield* holds(task, before, task.headCommit))
   if (unchanged && before === (task.pushedCommit ?? task.baseCommit)) return
-  yield* run.record([TaskChange.DeliveryStarted()])
+  if (task.delivery !== "none") yield* run.record([TaskChange.DeliveryStarted()])
+  yield* clearCiChanges(run, task.headCommit)
+  if (task.delivery === "none") return
   const commit = unchanged
     ? yield* push(run, { commit: before, expected: task.pushedCommit }).pipe(Effect.catchTag("BranchMoved", moved))
     : yield* pushWork(run, closingWords, { parent: before, expected: task.pushedCommit })

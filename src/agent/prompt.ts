@@ -6,6 +6,7 @@
  */
 import type { SystemBlock } from "../services/ClaudeClient.ts"
 import type { Task } from "../services/Task.ts"
+import { visibleMarkdown } from "../services/visibleText.ts"
 
 /** Most bytes of a repository's own instructions that reach the model. */
 export const instructionsLimit = 32_768
@@ -38,11 +39,14 @@ export interface Instructions {
   readonly truncated: boolean
 }
 
-/** The first message: the repository's instructions, marked as such, and then the task. */
+/** What stands around instructions can't be closed, or opened, from within them. */
+const unframed = (source: string) => source.replace(/<(?=\/?\s*repository-instructions)/gi, "< ")
+
+/** The first message: the repository's instructions as people see them, marked as such, and then the task. */
 export const firstMessage = (task: Task, instructions: ReadonlyArray<Instructions>): string => {
   const parts = instructions.map(
     ({ file, text, truncated }) =>
-      `<repository-instructions file="${file}">\n${text}${truncated ? "\n[cut here]" : ""}\n</repository-instructions>`
+      `<repository-instructions file="${file}">\n${unframed(visibleMarkdown(text))}${truncated ? "\n[cut here]" : ""}\n</repository-instructions>`
   )
   const where = `Repository: ${task.repository.url}\nBranch: ${task.branch}`
   return [...parts, where, task.prompt].join("\n\n")

@@ -1,14 +1,17 @@
 /**
  * One run of a task, from lease to end.
  */
-import { Cause, Duration, Effect, Exit, Option, Ref } from "effect"
+import { Cause, Duration, Effect, Either, Exit, Option, Ref } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
-import type { CommitId } from "../services/Ids.ts"
+import type { CommitId, TaskId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
+import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
+import { TaskRepo } from "../services/TaskRepo.ts"
 import { lastSaved, storeKey, type Workplace } from "./checkpoint.ts"
+import { ciChangesRefused } from "./ciChanges.ts"
 import { closingWords } from "./conversation.ts"
 import { deliver } from "./deliver.ts"
 import { remainingMs } from "./limits.ts"
@@ -60,11 +63,22 @@ export const runTask = Effect.fn("runTask")(
       Effect.onExit((exit) => (Exit.isInterrupted(exit) ? putBack(run) : Effect.void)),
       Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message))
     )
+    yield* takeUp(lease.task.id)
   },
   (effect, { run, task }) => effect.pipe(Effect.scoped, Effect.annotateLogs({ taskId: task.id, run }))
 )
 
 const end = (run: TaskRun.TaskRun, change: TaskChange) => Effect.flatMap(run.lap, (lap) => run.record([lap, change]))
+
+/** The work was done, and all that is left to say of it is about its delivery. */
+const isDelivered = ({ error, status }: Task) => status === "completed" || error?.code === ciChangesRefused
+
+/** A message that came while the work was being delivered, or a push waited for a person, starts a follow-up. */
+const takeUp = Effect.fnUntraced(function* (id: TaskId) {
+  const repo = yield* TaskRepo
+  if ((yield* repo.pending(id)).length === 0) return
+  yield* repo.change(id, (task) => Either.right(isDelivered(task) ? [TaskChange.Queued({ reason: "follow_up" })] : []))
+}, Effect.ignoreLogged)
 
 /** A full disk holds up no shutdown: what could not be stored is found by the next start. */
 const putBack = (run: TaskRun.TaskRun) =>

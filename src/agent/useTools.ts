@@ -8,7 +8,7 @@ import type { ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
 import type { SandboxHandle } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { reasonToAsk } from "./approvals.ts"
-import { answerText, askUser, defaultAnswer } from "./askUser.ts"
+import { answerText, type Asking, askUser, defaultAnswer, findQuestion } from "./askUser.ts"
 import { toolResult } from "./conversation.ts"
 import type { TaskRun } from "./TaskRun.ts"
 import { decoders, invalidInput, isReadOnly, isTool } from "./toolCatalogue.ts"
@@ -130,17 +130,15 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
   return yield* interruptible(run, tool)
 })
 
+const askFor = Effect.fnUntraced(function* (run: TaskRun, call: ToolUseBlock, asking: Omit<Asking, "toolCallId">) {
+  const { id } = yield* run.task
+  return yield* askUser(run, { toolCallId: call.id, ...asking }, findQuestion(id, call.id))
+})
+
 const ask = (run: TaskRun, call: ToolUseBlock) =>
   decoders.ask_user(call.input).pipe(
     Effect.flatMap(({ choices = [], detail = "", question }) =>
-      askUser(run, {
-        toolCallId: call.id,
-        kind: "question",
-        title: question,
-        detail,
-        choices,
-        default: defaultAnswer(choices)
-      })
+      askFor(run, call, { kind: "question", title: question, detail, choices, default: defaultAnswer(choices) })
     ),
     Effect.map((answer): ToolOutcome => ({ ...failure(answerText(answer)), isError: false })),
     Effect.catchTag("ParseError", (error) => Effect.succeed(failure(invalidInput(call.name, error))))
@@ -154,8 +152,7 @@ const allowed = Effect.fnUntraced(function* (run: TaskRun, call: ToolUseBlock) {
   const shell = command._tag === "Some" ? command.value.command : ""
   const reason = reasonToAsk(shell)
   if (reason === undefined) return true
-  const answer = yield* askUser(run, {
-    toolCallId: call.id,
+  const answer = yield* askFor(run, call, {
     kind: "approval",
     title: `Run a command that ${reason}?`,
     detail: shell,

@@ -70,6 +70,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     model,
     trustedGitHosts: all.trustedGitHosts.config,
     allowLocalRepositories: all.allowLocalRepositories.config,
+    ciChanges: Config.all({ policy: all.ciChanges.config, paths: all.ciPaths.config }),
     secretKey: all.secretKey.config,
     github: github(all),
     strict: all.strict.config,

@@ -169,6 +169,18 @@ export const variablesOn = (machine: HostSize) => {
       Syntax.truth,
       "false",
       "Whether tasks may use repositories in the server's own file system."
+    ),
+    ciChanges: withDefault(
+      "ERRAND_CI_CHANGES",
+      Syntax.oneOf("allow", "ask", "refuse"),
+      "ask",
+      "Before a push that changes CI definitions: allow it, ask a person, or refuse it. Tasks that ask for approvals always ask."
+    ),
+    ciPaths: withDefault(
+      "ERRAND_CI_PATHS",
+      Syntax.pathPatterns,
+      "",
+      "More paths that count as CI definitions: files, directories or patterns with * and **, divided by commas."
     )
   }
 }

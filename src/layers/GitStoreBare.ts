@@ -8,6 +8,7 @@ import { AppConfig } from "../services/AppConfig.ts"
 import { GitCredentials } from "../services/GitCredentials.ts"
 import { GitStore, type StoreKey } from "../services/GitStore.ts"
 import { DataDir } from "./DataDirLock.ts"
+import { makeChangedPaths } from "./git/changedPaths.ts"
 import { makeDifferences } from "./git/differences.ts"
 import { environment } from "./git/environment.ts"
 import { makeFetch } from "./git/fetch.ts"
@@ -64,6 +65,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const pushCommit = makePush(git, limits)
   const take = yield* makeReceive(git, repositories, limits)
   const objects = makeObjects(git, limits)
+  const changedPaths = makeChangedPaths(git, limits)
   const differences = yield* makeDifferences(git, limits)
   const at = (key: StoreKey) => repositories.pathOf(key)
 
@@ -94,6 +96,9 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
       objects.readFile(at(key), commit, path, limit)
     ),
     pack: (key, want, have) => objects.pack(at(key), want, have),
+    changedPaths: Effect.fn("GitStore.changedPaths")((key, from, to, patterns) =>
+      changedPaths(at(key), from, to, patterns)
+    ),
     diff: Effect.fn("GitStore.diff")((key, base, head) => differences.diff(at(key), base, head)),
     fileDiff: Effect.fn("GitStore.fileDiff")((key, base, head, id) => differences.fileDiff(at(key), base, head, id)),
     patch: (key, base, head) => differences.patch(at(key), base, head)

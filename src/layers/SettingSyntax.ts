@@ -132,3 +132,17 @@ export const loginList: Syntax<{
     ? Either.right({ users, organizations })
     : Either.left("logins and org:NAME, several divided by commas, as in alice,org:acme")
 }
+
+// eslint-disable-next-line no-control-regex -- control characters are what this refuses
+const pathPattern = /^(?![:/])(?!(?:.*\/)?\.\.(?:\/|$))[^\u0000-\u001f\u007f]{1,200}$/
+
+/** Paths from the root of a repository, with `*` inside of a name and `**` for any directories. */
+export const pathPatterns: Syntax<ReadonlyArray<string>> = (text) => {
+  const patterns = text
+    .split(",")
+    .map((pattern) => pattern.trim())
+    .filter((pattern) => pattern !== "")
+  return patterns.length <= 100 && patterns.every((pattern) => pathPattern.test(pattern))
+    ? Either.right(patterns)
+    : Either.left("paths from the root of a repository such as deploy/ci.yml or **/pipeline.yml, divided by commas")
+}

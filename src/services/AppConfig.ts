@@ -28,6 +28,8 @@ export interface GitHubSettings {
   }
 }
 
+export type CiPolicy = "allow" | "ask" | "refuse"
+
 export interface Settings {
   readonly host: string
   /** 0 picks a free port. */
@@ -64,6 +66,8 @@ export interface Settings {
   /** `host[:port]` of git hosts on private addresses or plain `http://` that tasks may use. */
   readonly trustedGitHosts: ReadonlyArray<string>
   readonly allowLocalRepositories: boolean
+  /** What happens before CI definitions are pushed; `paths` are patterns of more of them. */
+  readonly ciChanges: { readonly policy: CiPolicy; readonly paths: ReadonlyArray<string> }
   /** Set: key for secrets at rest; none: a key file in the data directory. */
   readonly secretKey: Option.Option<Redacted.Redacted>
   readonly github: GitHubSettings

@@ -157,6 +157,16 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
       key: StoreKey,
       target: { readonly branch: string; readonly commit: CommitId; readonly expected: CommitId | null }
     ) => Effect.Effect<void, RemoteFailed | BranchMoved>
+    /**
+     * Paths that differ between two commits and that a pattern names (a file, a directory with all in it, `*` and `**`;
+     * in any case of letters); `from` null stands for nothing at all. The first of them, at most 100 and 6,000 bytes.
+     */
+    readonly changedPaths: (
+      key: StoreKey,
+      from: CommitId | null,
+      to: CommitId,
+      patterns: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<string>, PackRefused>
     /** Differences between the merge base of `base` and `head`, and `head`; `base` null stands for nothing at all. */
     readonly diff: (key: StoreKey, base: CommitId | null, head: CommitId) => Effect.Effect<Diff, PackRefused>
     /** The hunks of one file; none when the file id is unknown. */

@@ -135,6 +135,8 @@ export const Task = Schema.Struct({
   line: Schema.Int,
   delivery: Delivery,
   pullRequest: Schema.NullOr(PullRequest),
+  /** Paths of CI definitions that the work changes, as of its last delivery: at most 100, long ones cut. */
+  ciChanges: Schema.Array(Schema.String),
   limits: Limits,
   network: Network,
   approvals: Approvals,

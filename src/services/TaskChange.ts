@@ -60,6 +60,8 @@ export type TaskChange = Data.TaggedEnum<{
   QuestionOpened: {
     readonly questionId: QuestionId
     readonly toolCallId: ToolCallId | null
+    /** The checkpoint whose push waits for the answer. */
+    readonly commit?: CommitId
     readonly kind: QuestionKind
     readonly title: string
     readonly detail: string
@@ -81,6 +83,8 @@ export type TaskChange = Data.TaggedEnum<{
   }
   NetworkBlocked: { readonly host: string; readonly reason: string }
   DeliveryStarted: {}
+  /** The work changes other CI definitions than was known before, or none any more. */
+  CiChanged: { readonly paths: ReadonlyArray<string> }
   BranchPushed: { readonly branch: string; readonly commit: CommitId }
   PullRequestOpened: { readonly pullRequest: PullRequest }
   /** What the owner changed by hand; never a status. */

@@ -90,7 +90,14 @@ export const TaskEvent = Schema.Union(
   event("retry.scheduled", { code: Schema.String, message: Schema.String, attempt: Schema.Int, delayMs: Schema.Int }),
   event("network.blocked", { host: Schema.String, reason: Schema.String }),
   event("delivery.started", {}),
-  event("branch.pushed", { branch: Schema.String, commit: CommitId }),
+  /** CI definitions that the work changes; none any more when empty. */
+  event("ci.changed", { paths: Schema.Array(Schema.String) }),
+  event("branch.pushed", {
+    branch: Schema.String,
+    commit: CommitId,
+    /** CI definitions that the branch changes, when it changes any. */
+    ciChanges: Schema.optionalWith(Schema.Array(Schema.String), { exact: true })
+  }),
   event("pull_request.opened", PullRequest.fields),
   /** Messages and checkpoints that this leaves behind are `superseded`: read the lists again. */
   event("task.rewound", { checkpoint: CommitId }),

@@ -74,6 +74,8 @@ export interface Question {
   readonly owner: UserId
   /** The tool call that waits for the answer, if one does. */
   readonly toolCallId: ToolCallId | null
+  /** The checkpoint whose push waits for the answer, if one does. */
+  readonly commit: CommitId | null
   /** 1 while open, 2 once closed: an answer names the revision it was given to. */
   readonly revision: number
   readonly kind: QuestionKind

@@ -35,6 +35,7 @@ export const begin = (draft: TaskDraft, now: Timestamp): Task => ({
   deliveredCommit: null,
   line: 1,
   pullRequest: null,
+  ciChanges: [],
   usage: noUsage,
   turns: 0,
   workedMs: 0,
@@ -106,6 +107,7 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
         ...task,
         ...progress,
         line: task.line + 1,
+        ciChanges: [],
         headCommit: change.checkpoint,
         deliveredCommit: change.deliveredCommit
       }
@@ -113,6 +115,8 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
       return { ...task, usage: addUsage(task.usage, change.usage) }
     case "DeliveryStarted":
       return { ...task, phase: "delivering" }
+    case "CiChanged":
+      return { ...task, ciChanges: change.paths }
     case "BranchPushed":
       return { ...task, headCommit: change.commit, pushedCommit: change.commit, deliveredCommit: change.commit }
     case "PullRequestOpened":

@@ -6,6 +6,7 @@
  */
 import { DateTime, Option, ParseResult, Schema } from "effect"
 import { Timestamp } from "./Task.ts"
+import { visibleText } from "./visibleText.ts"
 
 const encoder = new TextEncoder()
 
@@ -21,6 +22,9 @@ const Storable = Schema.String.pipe(
   })
 )
 
+/** Nothing but spaces and invisible characters is nothing. */
+const showsSomething = (value: string): boolean => visibleText(value).trim() !== ""
+
 /** Text of many lines, not empty, of at most `maxBytes` bytes of UTF-8. */
 export const text = (maxBytes: number) =>
   Storable.pipe(
@@ -28,17 +32,14 @@ export const text = (maxBytes: number) =>
       message: () => `must have at most ${maxBytes} bytes`,
       jsonSchema: { maxLength: maxBytes }
     }),
-    Schema.filter((value) => value.trim() !== "", {
-      message: () => "must not be empty",
-      jsonSchema: { minLength: 1 }
-    })
+    Schema.filter(showsSomething, { message: () => "must not be empty", jsonSchema: { minLength: 1 } })
   )
 
 /** One line, not empty, of at most `maxLength` characters, without control characters. */
 export const line = (maxLength: number) =>
   Storable.pipe(
     Schema.maxLength(maxLength, { message: () => `must have at most ${maxLength} characters` }),
-    Schema.filter((value) => value.trim() !== "", { message: () => "must not be empty", jsonSchema: { minLength: 1 } }),
+    Schema.filter(showsSomething, { message: () => "must not be empty", jsonSchema: { minLength: 1 } }),
     Schema.filter((value) => !control.test(value), { message: () => "must not contain control characters" })
   )
 

@@ -94,8 +94,15 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
       return { type: "network.blocked", host: change.host, reason: change.reason }
     case "DeliveryStarted":
       return { type: "delivery.started" }
+    case "CiChanged":
+      return { type: "ci.changed", paths: change.paths }
     case "BranchPushed":
-      return { type: "branch.pushed", branch: change.branch, commit: change.commit }
+      return {
+        type: "branch.pushed",
+        branch: change.branch,
+        commit: change.commit,
+        ...(task.ciChanges.length === 0 ? {} : { ciChanges: task.ciChanges })
+      }
     case "PullRequestOpened":
       return { type: "pull_request.opened", ...change.pullRequest }
     case "Updated":

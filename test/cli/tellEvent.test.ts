@@ -63,6 +63,7 @@ it("tells a task from its creation to its end", () => {
     },
     says("Done."),
     { type: "delivery.started" },
+    { type: "ci.changed", paths: [".github/workflows/check.yml"] },
     { type: "branch.pushed", branch: "errand/fix-it-1", commit: commit("c") },
     { type: "task.completed" }
   )

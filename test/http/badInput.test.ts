@@ -83,6 +83,7 @@ layer(door(), { excludeTestServices: true })("a body", (it) => {
     ["unknown property inside", { limits: { maxTurns: 1, maxFun: 1 } }, "limits.maxFun"],
     ["wrong type", { prompt: 7 }, "prompt"],
     ["empty prompt", { prompt: "  \n" }, "prompt"],
+    ["prompt that shows nothing", { prompt: "\u200b\u2060 \u{e0041}" }, "prompt"],
     ["long prompt", { prompt: "ä".repeat(140_000) }, "prompt"],
     ["NUL", { prompt: "a\u0000b" }, "prompt"],
     ["lone surrogate", { prompt: "a\ud800b" }, "prompt"],

@@ -112,7 +112,9 @@ describe("AppConfigEnv", () => {
         ERRAND_PRICES: "prices.json",
         ERRAND_MODEL_SILENCE: "1.5s",
         ERRAND_TRUSTED_GIT_HOSTS: "Git.lan:3000, 10.0.0.7,[fd00::1]:80",
-        ERRAND_ALLOW_LOCAL_REPOSITORIES: "yes"
+        ERRAND_ALLOW_LOCAL_REPOSITORIES: "yes",
+        ERRAND_CI_CHANGES: "refuse",
+        ERRAND_CI_PATHS: "deploy/ci.yml, **/pipeline.yml"
       })
       expect(config).toEqual({
         host: "0.0.0.0",
@@ -150,7 +152,8 @@ describe("AppConfigEnv", () => {
           silenceMs: 1500
         },
         trustedGitHosts: ["git.lan:3000", "10.0.0.7", "[fd00::1]:80"],
-        allowLocalRepositories: true
+        allowLocalRepositories: true,
+        ciChanges: { policy: "refuse", paths: ["deploy/ci.yml", "**/pipeline.yml"] }
       })
     })
   )

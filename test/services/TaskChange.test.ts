@@ -49,6 +49,7 @@ const examples: { readonly [Tag in TaskChange["_tag"]]: ChangeOf<Tag> } = {
   RetryScheduled: TaskChange.RetryScheduled({ code: "overloaded", message: "Later.", attempt: 1, delayMs: 500 }),
   NetworkBlocked: TaskChange.NetworkBlocked({ host: "example.com", reason: "not allowed" }),
   DeliveryStarted: TaskChange.DeliveryStarted(),
+  CiChanged: TaskChange.CiChanged({ paths: [".github/workflows/check.yml"] }),
   BranchPushed: TaskChange.BranchPushed({ branch: "errand/x", commit: commit("c") }),
   PullRequestOpened: TaskChange.PullRequestOpened({ pullRequest: { url: "https://forge.example/1", number: 1 } }),
   Updated: TaskChange.Updated({ patch: { title: "new", tags: ["a"] } }),

@@ -28,6 +28,7 @@ export const settings: Settings = {
   },
   trustedGitHosts: [],
   allowLocalRepositories: false,
+  ciChanges: { policy: "ask", paths: [] },
   secretKey: Option.none(),
   github: {
     url: "https://github.com",

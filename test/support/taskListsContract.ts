@@ -49,6 +49,7 @@ export const taskListsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
           task.id,
           these(
             TaskChange.RepositoryReady({ baseCommit: commit("1") }),
+            TaskChange.CiChanged({ paths: [".github/workflows/a.yml", "b\n,c"] }),
             TaskChange.BranchPushed({ branch: task.branch, commit: commit("2") }),
             TaskChange.PullRequestOpened({ pullRequest: { url: "https://forge.example/pull/7", number: 7 } }),
             TaskChange.Updated({ patch: { title: "new", tags: [], priority: 9 } }),

@@ -37,7 +37,8 @@ export const taskPartsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
           status: "open",
           revision: 1,
           answer: null,
-          toolCallId: toolCallId("ask")
+          toolCallId: toolCallId("ask"),
+          commit: null
         })
         const first = yield* repo.change(task.id, these(close(id, "this"), TaskChange.Resumed()))
         const second = yield* repo.change(task.id, these(close(id, "that")))
@@ -49,8 +50,12 @@ export const taskPartsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
         })
         const types = yield* typesOf(taskStream(task.id))
         assert.strictEqual(types.filter((type) => type === "question.closed").length, 1)
+        const aboutPush = newQuestionId()
+        yield* repo.change(task.id, these({ ...ask(aboutPush), toolCallId: null, commit: commit("3") }))
+        const asked = Option.getOrThrow(yield* repo.question(task.owner, aboutPush))
+        assert.deepInclude(asked, { toolCallId: null, commit: commit("3") })
         yield* repo.change(task.id, these(close(newQuestionId(), "unknown")))
-        assert.strictEqual(yield* (yield* EventBus).head(taskStream(task.id)), first.seq)
+        assert.strictEqual(yield* (yield* EventBus).head(taskStream(task.id)), first.seq + 1)
       })
     )
 

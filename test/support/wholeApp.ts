@@ -7,6 +7,7 @@ import * as AppLayer from "../../src/layers/AppLayer.ts"
 import * as ClaudeClientScripted from "../../src/layers/ClaudeClientScripted.ts"
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { Accounts } from "../../src/services/Accounts.ts"
+import type { Settings } from "../../src/services/AppConfig.ts"
 import { EventBus, taskStream } from "../../src/services/EventBus.ts"
 import { Ids, type TaskId } from "../../src/services/Ids.ts"
 import type { TaskDraft } from "../../src/services/Task.ts"
@@ -21,15 +22,17 @@ export interface AppOptions {
   readonly maxRunning?: number
   /** File with prices. */
   readonly prices?: string
+  readonly ciChanges?: Settings["ciChanges"]
 }
 
-export const appLayer = ({ dataDir, maxRunning = 4, prices, script }: AppOptions) =>
+export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, script }: AppOptions) =>
   AppLayer.layerWith({
     config: AppConfigEnv.layerWith({
       dataDir,
       allowLocalRepositories: true,
       maxRunning,
       maxRunningPerUser: maxRunning,
+      ...(ciChanges === undefined ? {} : { ciChanges }),
       sandbox: { adapter: "process", defaultNetwork: "open" },
       model: { name: ClaudeClientScripted.modelName, prices: Option.fromNullable(prices) }
     }),

@@ -139,6 +139,13 @@ const linesOf = (story: Story, { at, event }: Happened): ReadonlyArray<Line> => 
       return [line(span(`! ${safeLine(event.host)} is blocked: ${safeLine(event.reason)}`, "warning"))]
     case "delivery.started":
       return [note("delivering")]
+    case "ci.changed":
+      return event.paths.length === 0
+        ? []
+        : [
+            line(span("! changes CI definitions: ", "warning"), safeLine(event.paths.slice(0, 5).join(", "))),
+            ...(event.paths.length > 5 ? [note(`  and ${event.paths.length - 5} more`)] : [])
+          ]
     case "branch.pushed":
       return [line(span("pushed ", "good"), safeLine(event.branch), quiet(` ${shortCommit(event.commit)}`))]
     case "pull_request.opened":

@@ -22,6 +22,8 @@ export const TaskView = Schema.Struct({
   headCommit: fields.headCommit,
   delivery: fields.delivery,
   pullRequest: fields.pullRequest,
+  /** Paths of CI definitions that the work changes, as of its last delivery. */
+  ciChanges: fields.ciChanges,
   limits: fields.limits,
   network: fields.network,
   approvals: fields.approvals,

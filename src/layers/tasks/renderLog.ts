@@ -74,6 +74,8 @@ const tell = (change: TaskChange, task: Task): readonly [line: string, text?: st
       return [`network blocked: ${change.host} (${change.reason})`]
     case "DeliveryStarted":
       return ["delivery started"]
+    case "CiChanged":
+      return [`CI definitions changed: ${change.paths.length}`, change.paths.join("\n")]
     case "BranchPushed":
       return [`pushed ${short(change.commit)} to ${change.branch}`]
     case "PullRequestOpened":

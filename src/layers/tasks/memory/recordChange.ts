@@ -99,6 +99,7 @@ const openQuestion = (state: TaskState, task: Task, change: ChangeOf<"QuestionOp
     taskId: task.id,
     owner: task.owner,
     toolCallId: change.toolCallId,
+    commit: change.commit ?? null,
     revision: 1,
     kind: change.kind,
     title: change.title,

@@ -1,7 +1,7 @@
 /** Questions, read from SQLite. */
 import { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, Option } from "effect"
-import type { QuestionId, TaskId, ToolCallId, UserId } from "../../../services/Ids.ts"
+import type { CommitId, QuestionId, TaskId, ToolCallId, UserId } from "../../../services/Ids.ts"
 import type { PageRequest, Question, TaskRepo } from "../../../services/TaskRepo.ts"
 import { decoding } from "../../sqlite/rows.ts"
 import { positionOf, toPage } from "../pages.ts"
@@ -12,6 +12,7 @@ interface QuestionRow {
   readonly task_id: TaskId
   readonly owner: UserId
   readonly tool_call_id: ToolCallId | null
+  readonly commit_id: CommitId | null
   readonly revision: number
   readonly kind: Question["kind"]
   readonly status: Question["status"]
@@ -30,6 +31,7 @@ const toQuestion = (row: QuestionRow): Question => ({
   taskId: row.task_id,
   owner: row.owner,
   toolCallId: row.tool_call_id,
+  commit: row.commit_id,
   revision: row.revision,
   kind: row.kind,
   title: row.title,

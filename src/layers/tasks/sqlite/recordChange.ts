@@ -127,6 +127,7 @@ const openQuestion = (task: Task, change: ChangeOf<"QuestionOpened">, at: Timest
     task_id: task.id,
     owner: task.owner,
     tool_call_id: change.toolCallId,
+    commit_id: change.commit ?? null,
     revision: 1,
     kind: change.kind,
     status: "open",

@@ -40,6 +40,7 @@ export const toRow = (task: Task) => ({
   delivery: task.delivery,
   pull_request_url: task.pullRequest?.url ?? null,
   pull_request_number: task.pullRequest?.number ?? null,
+  ci_changes: JSON.stringify(task.ciChanges),
   approvals: task.approvals,
   network_mode: task.network.mode,
   network_hosts: JSON.stringify(task.network.hosts),
@@ -77,6 +78,7 @@ export const fromRow = (row: TaskRow): Task => ({
     row.pull_request_url === null || row.pull_request_number === null
       ? null
       : { url: row.pull_request_url, number: row.pull_request_number },
+  ciChanges: JSON.parse(row.ci_changes),
   limits: {
     maxTurns: row.max_turns,
     maxCostUsd: row.max_cost_usd,
