@@ -16,7 +16,7 @@ const invisible =
 export const visibleText = (text: string): string => text.replace(invisible, "")
 
 /** One line of it, for names in sentences. */
-export const visibleLine = (text: string): string => visibleText(text.replace(/[\s\u0000-\u001f]+/g, " ")).trim()
+export const visibleLine = (text: string): string => visibleText(text.replace(/\s+/g, " ")).trim()
 
 const opening = "<!--"
 const closing = "-->"

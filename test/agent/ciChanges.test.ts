@@ -1,6 +1,7 @@
 /** Pushes of CI definitions: whole runs on real storage and real git. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Option } from "effect"
+import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import type { CiPolicy } from "../../src/services/AppConfig.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import { Ids, type TaskId } from "../../src/services/Ids.ts"
@@ -20,27 +21,23 @@ const writes = (path: string, content = "on: [push, pull_request]\n") => ({
   tools: [{ name: "write_file", input: { path, content } }]
 })
 
-const script = {
-  scenarios: [
-    {
-      name: "main",
-      steps: [
-        writes(workflow),
-        { text: "Changed the workflow." },
-        writes("sum.js", "a + b\n"),
-        { text: "And the sum." }
-      ]
-    }
-  ]
-}
+type Steps = ScriptSource["scenarios"][0]["steps"]
+
+const steps: Steps = [
+  writes(workflow),
+  { text: "Changed the workflow." },
+  writes("sum.js", "a + b\n"),
+  { text: "And the sum." }
+]
+const play = (played: Steps): ScriptSource => ({ scenarios: [{ name: "main", steps: played }] })
 
 interface Setup {
   readonly policy?: CiPolicy
   readonly draft?: Partial<TaskDraft>
-  readonly steps?: (typeof script)["scenarios"][0]["steps"]
+  readonly played?: Steps
 }
 
-const stage = ({ draft = {}, policy = "ask", steps = script.scenarios[0]?.steps ?? [] }: Setup = {}) =>
+const stage = ({ draft = {}, played = steps, policy = "ask" }: Setup = {}) =>
   Effect.gen(function* () {
     const directory = yield* temporaryDirectory
     const remote = `${directory}/remote.git`
@@ -48,7 +45,7 @@ const stage = ({ draft = {}, policy = "ask", steps = script.scenarios[0]?.steps 
     yield* commitFiles(remote, files)
     const app = appLayer({
       dataDir: `${directory}/data`,
-      script: { scenarios: [{ name: "main", steps }] },
+      script: play(played),
       ciChanges: { policy, paths: ["deploy/**"] }
     })
     return { app, remote, begin: submit(remote, draft) }
@@ -149,7 +146,7 @@ describe("changes of CI definitions", () => {
         yield* close(again, yes)
         const { events, task: last } = yield* finished(task.id)
         return { events, last }
-      }).pipe(Effect.provide(appLayer({ dataDir, script })))
+      }).pipe(Effect.provide(appLayer({ dataDir, script: play(steps) })))
       expect(last.status).toBe("completed")
       expect(events.filter(({ type }) => type === "question.opened")).toHaveLength(1)
     })
@@ -230,10 +227,10 @@ describe("changes of CI definitions", () => {
 
   it.scopedLive("are what the server's own patterns name too, and nothing else", () =>
     Effect.gen(function* () {
-      const own = yield* stage({ policy: "refuse", steps: [writes("deploy/a/b.sh"), { text: "Done." }] })
+      const own = yield* stage({ policy: "refuse", played: [writes("deploy/a/b.sh"), { text: "Done." }] })
       const first = yield* Effect.flatMap(own.begin, ({ id }) => finished(id)).pipe(Effect.provide(own.app))
       expect(first.task).toMatchObject({ status: "failed", ciChanges: ["deploy/a/b.sh"] })
-      const plain = yield* stage({ policy: "refuse", steps: [writes("docs/.github/workflows.md"), { text: "Done." }] })
+      const plain = yield* stage({ policy: "refuse", played: [writes("docs/.github/workflows.md"), { text: "Done." }] })
       const second = yield* Effect.flatMap(plain.begin, ({ id }) => finished(id)).pipe(Effect.provide(plain.app))
       expect(second.task).toMatchObject({ status: "completed", ciChanges: [] })
     })

@@ -39,6 +39,7 @@ export const snapshot = (status: string, seq: number, epoch: string) => ({
   headCommit: null,
   delivery: "branch",
   pullRequest: null,
+  ciChanges: [],
   limits: { maxTurns: 1, maxCostUsd: 1, maxDurationSeconds: 1 },
   network: { mode: "none", hosts: [] },
   approvals: "never",

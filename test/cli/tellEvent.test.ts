@@ -87,8 +87,9 @@ it("tells a task from its creation to its end", () => {
     "",
     "● Done.",
     "delivering",
+    "! changes CI definitions: .github/workflows/check.yml",
     "pushed errand/fix-it-1 cccccccccc",
-    "completed 7.0 s · 2 turns · 1,234 tokens · $0.0042"
+    "completed 7.5 s · 2 turns · 1,234 tokens · $0.0042"
   ])
 })
 

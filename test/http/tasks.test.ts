@@ -45,6 +45,7 @@ layer(door({ runner, store }), { excludeTestServices: true })("tasks", (it) => {
         headCommit: null,
         delivery: "branch",
         pullRequest: null,
+        ciChanges: [],
         limits: { maxTurns: 100, maxCostUsd: 5, maxDurationSeconds: 7200 },
         network: { mode: "none", hosts: [] },
         approvals: "never",

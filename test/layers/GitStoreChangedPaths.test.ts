@@ -8,16 +8,16 @@ import { gitStoreLayer } from "../support/gitStore.ts"
 
 const workflow = ".github/workflows/check.yml"
 
-layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("paths of changed CI definitions", (it) => {
-  /** What a commit with these files changes of those on `base`. */
-  const changed = (before: Readonly<Record<string, FileSpec>>, after: Readonly<Record<string, FileSpec>>) =>
-    Effect.gen(function* () {
-      const { base, forged, key, receive, store } = yield* scene({ a: "a\n", ...before })
-      const commit = yield* commitFiles(forged, after)
-      yield* receive(commit, yield* packOf(forged, commit, base))
-      return yield* store.changedPaths(key, base, commit, ciPaths)
-    })
+/** What a commit with these files changes of those on `base`. */
+const changed = (before: Readonly<Record<string, FileSpec>>, after: Readonly<Record<string, FileSpec>>) =>
+  Effect.gen(function* () {
+    const { base, forged, key, receive, store } = yield* scene({ a: "a\n", ...before })
+    const commit = yield* commitFiles(forged, after)
+    yield* receive(commit, yield* packOf(forged, commit, base))
+    return yield* store.changedPaths(key, base, commit, ciPaths)
+  })
 
+layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("paths of changed CI definitions", (it) => {
   it.scoped("are found wherever CI systems look, in any case of letters", () =>
     Effect.gen(function* () {
       const paths = [
