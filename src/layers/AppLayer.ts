@@ -24,6 +24,8 @@ import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
 import * as DataDirLock from "./DataDirLock.ts"
 import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
 import * as EventBusSqlite from "./EventBusSqlite.ts"
+import * as ForgeSignInGitHub from "./ForgeSignInGitHub.ts"
+import * as ForgeTokensSqlite from "./ForgeTokensSqlite.ts"
 import * as GitCredentialsSqlite from "./GitCredentialsSqlite.ts"
 import * as GitStoreBare from "./GitStoreBare.ts"
 import * as IdempotencySqlite from "./IdempotencySqlite.ts"
@@ -81,6 +83,7 @@ export const layerWith = (parts: Partial<Parts>) => {
   const accounts = Layer.mergeAll(
     Layer.provideMerge(SessionsSqlite.layer, AccountsSqlite.layer),
     TicketsSqlite.layer,
+    Layer.provideMerge(ForgeTokensSqlite.layer, ForgeSignInGitHub.layer),
     IdempotencySqlite.layer,
     GitCredentialsSqlite.layer
   ).pipe(Layer.provideMerge(VaultAesGcm.layer))

@@ -208,6 +208,14 @@ export const routes: ReadonlyArray<Route> = [
     path: "/user",
     answer: ({ login, state }) => ({ status: 200, body: accountJson(state.account(login)) })
   },
+  {
+    method: "GET",
+    path: "/user/orgs",
+    answer: ({ login, state }) => ({
+      status: 200,
+      body: (state.organizations.get(login) ?? []).map((name) => accountJson(state.account(name)))
+    })
+  },
   { method: "GET", path: "/repos/{owner}/{repo}", answer: repository },
   { method: "GET", path: "/repos/{owner}/{repo}/pulls", answer: list },
   { method: "POST", path: "/repos/{owner}/{repo}/pulls", answer: create },

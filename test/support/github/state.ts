@@ -65,6 +65,8 @@ export interface Repository {
 export class GitHubState {
   readonly accounts = new Map<string, Account>()
   readonly tokens = new Map<string, Token>()
+  /** The organizations that an account belongs to. */
+  readonly organizations = new Map<string, ReadonlyArray<string>>()
   readonly repositories = new Map<string, Repository>()
   readonly #root: string
   #ids = 1000
