@@ -48,6 +48,7 @@ describe("a replica", () => {
       for (let number = 0; number < rounds; number += 1) {
         const round = await drill.round(3 + (number % 4) * 0.7)
         done.push(round)
+        // oxlint-disable-next-line no-console -- the figures of a drill
         console.log(JSON.stringify(round))
         const file = join(drill.errand.dataDir, "errand.db")
         expect(await pragma(file, "integrity_check")).toEqual([{ integrity_check: "ok" }])

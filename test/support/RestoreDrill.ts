@@ -109,13 +109,7 @@ dbs:
     while (Date.now() - begin < seconds * 1000) {
       while (sent < ((Date.now() - begin) / 1000) * writesPerSecond && open.size < mostAtOnce) {
         const task = this.tasks[sent % this.tasks.length] ?? ""
-        const write = this.errand
-          .call("PATCH", `tasks/${task}`, { title: `Write ${(sent += 1)}` })
-          .then(({ body, status }) => {
-            if (status === 200) acknowledged.push({ task, seq: Number(body["seq"]), at: Date.now() })
-            else throw new Error(`${status} ${JSON.stringify(body)}`)
-          })
-        const settled = write.catch(() => undefined).finally(() => open.delete(settled))
+        const settled = this.#write(task, (sent += 1), acknowledged).finally(() => open.delete(settled))
         open.add(settled)
       }
       await sleep(5)
@@ -136,6 +130,12 @@ dbs:
     const lost = before.filter(({ seq, task }) => seq > (heads.get(task) ?? 0))
     const first = lost.reduce((earliest, { at }) => Math.min(earliest, at), killedAt)
     return { seconds, writes: before.length, lost: lost.length, lostMs: killedAt - first, restoreMs }
+  }
+
+  /** An answer that the kill has cut off is none. */
+  async #write(task: string, number: number, acknowledged: Array<Acknowledged>): Promise<void> {
+    const answer = await this.errand.call("PATCH", `tasks/${task}`, { title: `Write ${number}` }).catch(() => undefined)
+    if (answer?.status === 200) acknowledged.push({ task, seq: Number(answer.body["seq"]), at: Date.now() })
   }
 
   /** Gapless from 1 to the head, as a client would read them. */
