@@ -13,6 +13,8 @@ def reap():
         command = by_pid.pop(pid, None)
         if command:
             command.status, command.ended = status, time.monotonic()
+        else:
+            lose_shell(pid)
 
 
 def settle(command, now):
@@ -96,7 +98,7 @@ def left_behind(command):
 
 def members(command):
     """Its session, what carries its mark in the environment, and the descendants of these."""
-    mark = f"ERRAND_COMMAND={nonce}-{command.id}".encode()
+    mark = b"ERRAND_COMMAND=" + command.mark
     parents, found = {}, set()
     for name in os.listdir("/proc"):
         if not name.isdigit() or name == "1":

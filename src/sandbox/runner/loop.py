@@ -93,6 +93,7 @@ def loop():
         if queue and not blocked and (flush_at <= time.monotonic() or queued >= READ_SIZE):
             flush()
         stall()
+        prepare_shell()
 
 
 os.umask(0o022)
