@@ -3,14 +3,14 @@
  */
 import { Cause, Duration, Effect, Either, Exit, Option, Ref } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
-import type { CommitId, TaskId } from "../services/Ids.ts"
+import type { TaskId } from "../services/Ids.ts"
 import { Sandbox } from "../services/Sandbox.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
-import { lastSaved, storeKey, type Workplace } from "./checkpoint.ts"
+import { lastSaved, noCommits, storeKey, type Workplace } from "./checkpoint.ts"
 import { ciChangesRefused } from "./ciChanges.ts"
 import { closingWords } from "./conversation.ts"
 import { deliver } from "./deliver.ts"
@@ -124,7 +124,7 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
     sandbox,
     key,
     tree: yield* Ref.make<"saved" | "untold" | "touched">("saved"),
-    last: yield* Ref.make<CommitId | null>(null)
+    commits: yield* Ref.make(noCommits(files))
   }
   return place
 })

@@ -77,8 +77,10 @@ interface Failure {
 }
 
 export interface SnapshotOptions<E> {
-  /** The commit to compare with, and to build on; null when there is none yet. */
+  /** The commit to build on, which the sandbox knows; null when there is none yet. */
   readonly parent: CommitId | null
+  /** The tree to compare with where it is another than that of `parent`; the sandbox need not know it. */
+  readonly ahead?: string | null
   /** How to mend the repository in the sandbox when the agent has lost or broken it; `pack` has all that `parent` needs. */
   readonly origin?: Omit<Layout<E>, "files">
 }
@@ -90,9 +92,9 @@ export interface SnapshotOptions<E> {
  */
 export const snapshot = Effect.fn("workspace.snapshot")(function* <E extends Failure = never>(
   handle: SandboxHandle,
-  { origin, parent }: SnapshotOptions<E>
+  { ahead = null, origin, parent }: SnapshotOptions<E>
 ) {
-  const first = yield* take(handle, parent)
+  const first = yield* take(handle, parent, ahead)
   if (first.exitCode === 0 || first.timedOut || origin === undefined) return yield* read(first)
   yield* Effect.logInfo("mending the repository in the sandbox", lastLine(first.output))
   yield* lay(handle, "mend", { ...origin, files: parent }).pipe(
@@ -102,16 +104,33 @@ export const snapshot = Effect.fn("workspace.snapshot")(function* <E extends Fai
         : new SnapshotFailed({ reason: "git", detail: lastLine(error.message).slice(0, 300) })
     )
   )
-  return yield* read(yield* take(handle, parent))
+  return yield* read(yield* take(handle, parent, ahead))
 })
 
-const take = (handle: SandboxHandle, parent: CommitId | null) =>
+/** For checkpoints, apart from the agent's own repository. */
+const ownGit = { ...clean, GIT_DIR: ".git/errand", GIT_WORK_TREE: "." }
+
+const take = (handle: SandboxHandle, parent: CommitId | null, ahead: string | null) =>
   handle.run({
-    argv: ["sh", "-c", snapshotScript, "sh", parent ?? "-", "Checkpoint", String(packLimit + 1)],
-    env: { ...clean, GIT_DIR: ".git/errand", GIT_WORK_TREE: "." },
+    argv: ["sh", "-c", snapshotScript, "sh", parent ?? "-", "Checkpoint", String(packLimit + 1), ahead ?? ""],
+    env: ownGit,
     timeoutMs: Duration.toMillis(snapshotTime),
     outputLimit
   })
+
+/** Those of the paths, of files that git does not know yet, that .gitignore excludes. */
+export const ignoredAmong = Effect.fnUntraced(function* (handle: SandboxHandle, paths: ReadonlyArray<string>) {
+  const { exitCode, output, timedOut } = yield* handle.run({
+    argv: ["git", "check-ignore", "-z", "--stdin"],
+    env: ownGit,
+    stdin: new TextEncoder().encode(paths.map((path) => `${path}\0`).join("")),
+    timeoutMs: Duration.toMillis(snapshotTime),
+    outputLimit: packLimit
+  })
+  if (timedOut || exitCode > 1) return yield* new SnapshotFailed({ reason: "git", detail: lastLine(output) })
+  const ignored: ReadonlySet<string> = new Set(output.split("\0"))
+  return ignored
+})
 
 const lastLine = (output: string) => output.trimEnd().split("\n").at(-1) ?? ""
 

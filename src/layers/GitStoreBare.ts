@@ -9,11 +9,14 @@ import { GitCredentials } from "../services/GitCredentials.ts"
 import { GitStore, type StoreKey } from "../services/GitStore.ts"
 import { DataDir } from "./DataDirLock.ts"
 import { makeChangedPaths } from "./git/changedPaths.ts"
+import { makeAsk } from "./git/answerers.ts"
+import { makeCheckpoint } from "./git/checkpoints.ts"
 import { makeDifferences } from "./git/differences.ts"
 import { environment } from "./git/environment.ts"
 import { makeFetch } from "./git/fetch.ts"
 import { makeForkingShell } from "./git/forkingShell.ts"
 import { defaultLimits, type Limits } from "./git/limits.ts"
+import { makeLooseObjects } from "./git/looseObjects.ts"
 import { makeObjects } from "./git/objects.ts"
 import { type Git, makeGit } from "./git/process.ts"
 import { makePush } from "./git/push.ts"
@@ -67,6 +70,8 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const objects = makeObjects(git, limits)
   const changedPaths = makeChangedPaths(git, limits)
   const differences = yield* makeDifferences(git, limits)
+  const ask = yield* makeAsk(git, limits.readTime)
+  const makeOne = makeCheckpoint(ask, yield* makeLooseObjects, repositories)
   const at = (key: StoreKey) => repositories.pathOf(key)
 
   return GitStore.of({
@@ -81,6 +86,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
       yield* pushCommit(remote, at(key), target)
     }),
     receive: (key, keep, pack) => take(at(key), keep, pack).pipe(Effect.withSpan("GitStore.receive")),
+    checkpoint: (key, spec) => makeOne(at(key), spec).pipe(Effect.withSpan("GitStore.checkpoint")),
     forget: Effect.fn("GitStore.forget")(function* (key, name) {
       if (!(yield* repositories.exists(at(key)))) return
       yield* repositories.exclusively(at(key), objects.forget(at(key), name))

@@ -16,7 +16,7 @@ import { RunnerConnection } from "./RunnerConnection.ts"
 import { pipe } from "./runnerPipe.ts"
 import { run } from "./runnerRun.ts"
 import { runnerText } from "./runnerText.ts"
-import { makeTreeChanged } from "./treeChanged.ts"
+import { edits, makeTreeChanged } from "./treeChanged.ts"
 
 const createTime = "20 seconds"
 /** An interrupted opening waits so long to learn whether there is a container. */
@@ -58,7 +58,8 @@ export const open = Effect.fnUntraced(
       pipe: pipe(runner),
       readFile: readFile(runner),
       writeFile: writeFile(runner),
-      treeChanged: makeTreeChanged(connection)
+      treeChanged: makeTreeChanged(connection),
+      edits: edits(runner)
     }
     return handle
   },

@@ -22,7 +22,9 @@ export const Request = {
   /** Path of the tree: from now on `Answer.ended` says whether anything in it may have changed. */
   watch: 8,
   /** u64 bytes | u64 files | u64 bytes that must stay free on the disk | path of the tree: ends everything when it takes more. */
-  budget: 9
+  budget: 9,
+  /** Asks for `Answer.edits`. */
+  tell: 10
 } as const
 
 /** From the runner. */
@@ -47,7 +49,9 @@ export const Answer = {
   refused: 0x88,
   pong: 0x89,
   /** What `Request.budget` allowed has been exceeded, in words. */
-  exceeded: 0x8a
+  exceeded: 0x8a,
+  /** u8, 0 when more may have changed than can be told | list(path, u8 `EditKind` and the file's bytes), since the last of these */
+  edits: 0x8b
 } as const
 
 /** Flags of `Request.start`. */
@@ -60,6 +64,9 @@ export const Start = {
 
 /** `how` of `Answer.ended`; `value` is an exit code, a signal, and again an exit code. */
 export const How = { exited: 0, signalled: 1, notStarted: 2 } as const
+
+/** What has become of a file. */
+export const EditKind = { gone: 0, plain: 1, executable: 2 } as const
 
 /** The limit for which a command was killed. */
 export const Limit = { none: 0, time: 1, silence: 2 } as const
@@ -105,6 +112,19 @@ export const list = (items: ReadonlyArray<string | Uint8Array>): ReadonlyArray<U
     const bytes = typeof item === "string" ? Buffer.from(item) : item
     return [u32(bytes.length), bytes]
   })
+
+/** The items of a list that fills the rest of a body; undefined when it is none. */
+export const readList = (body: Buffer): ReadonlyArray<Buffer> | undefined => {
+  const items: Array<Buffer> = []
+  for (let at = 0; at < body.length; ) {
+    if (body.length - at < 4) return undefined
+    const end = at + 4 + body.readUInt32BE(at)
+    if (end > body.length) return undefined
+    items.push(body.subarray(at + 4, end))
+    at = end
+  }
+  return items
+}
 
 export type OnFrame = (type: number, id: number, body: Buffer) => void
 

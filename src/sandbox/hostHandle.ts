@@ -116,7 +116,8 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
     pipe,
     readFile: (path, range) => readFile(root, path, range),
     writeFile: (path, bytes) => writeFile(root, path, bytes),
-    treeChanged: Effect.succeed(true)
+    treeChanged: Effect.succeed(true),
+    edits: Effect.succeedNone
   }
   return handle
 })

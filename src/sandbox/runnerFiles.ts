@@ -5,12 +5,12 @@ import { fileError, fileLimit, tooLarge } from "./fileErrors.ts"
 import { Answer, list, Request, u32, u64 } from "./frames.ts"
 import type { Runner } from "./Runner.ts"
 
-interface Reply {
+export interface Reply {
   readonly type: number
   readonly body: Buffer
 }
 
-const ask = ({ connection, lost }: Runner, type: number, body: ReadonlyArray<Uint8Array>) =>
+export const ask = ({ connection, lost }: Runner, type: number, body: ReadonlyArray<Uint8Array>) =>
   Effect.async<Reply, SandboxLost>((resume) => {
     const id = connection.listen({
       onAnswer: (type, body) => {

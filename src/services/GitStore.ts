@@ -9,6 +9,7 @@
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { UserId } from "./Ids.ts"
 import { CommitId } from "./Ids.ts"
+import type { Edit } from "./Sandbox.ts"
 import type { Timestamp } from "./Task.ts"
 import type { StorageFull } from "./Transaction.ts"
 
@@ -117,6 +118,38 @@ export interface CommitSpec {
   readonly author: { readonly name: string; readonly email: string }
 }
 
+/** Whether these edits can be saved just as they are only git can tell, with the whole tree before it. */
+export class EditsUnfit extends Schema.TaggedError<EditsUnfit>()("EditsUnfit", {}) {}
+
+export interface CheckpointSpec<E> {
+  /** The commit to build on, and to compare with. */
+  readonly parent: CommitId
+  /** The private ref that moves from `expected` (null: absent) to the new commit, as in `receive`. */
+  readonly keep: { readonly name: string; readonly expected: CommitId | null }
+  readonly at: Timestamp
+  readonly work:
+    | {
+        /** What has become of files since `parent`. */
+        readonly edits: ReadonlyArray<Edit>
+        /** Asked for the files that `parent` does not have; gives those that stay out of the checkpoint. */
+        readonly ignored: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, E>
+      }
+    | {
+        /** A commit of the store that holds the whole work. */
+        readonly tree: CommitId
+      }
+}
+
+/** What a checkpoint differs from its parent in, counted as `git diff --shortstat` does. */
+export interface MadeCheckpoint {
+  readonly commit: CommitId
+  /** The name of its tree. */
+  readonly tree: string
+  readonly files: number
+  readonly additions: number
+  readonly deletions: number
+}
+
 export class GitStore extends Context.Tag("errand/services/GitStore")<
   GitStore,
   {
@@ -137,6 +170,11 @@ export class GitStore extends Context.Tag("errand/services/GitStore")<
       keep: { readonly name: string; readonly commit: CommitId; readonly expected: CommitId | null },
       pack: Uint8Array | Stream.Stream<Uint8Array, E>
     ) => Effect.Effect<void, E | PackRefused | StorageFull>
+    /** Makes a checkpoint from what the server knows of the work, and keeps it; none when it would hold the same files. */
+    readonly checkpoint: <E>(
+      key: StoreKey,
+      spec: CheckpointSpec<E>
+    ) => Effect.Effect<Option.Option<MadeCheckpoint>, E | EditsUnfit | PackRefused | StorageFull>
     /** Forgets every private ref under a name; objects go with the next clean-up. */
     readonly forget: (key: StoreKey, name: string) => Effect.Effect<void>
     /** Makes a commit in the store. The same spec always gives the same commit. */

@@ -4,7 +4,7 @@
  * Owns: opening and always removing sandboxes; commands, files and byte pipes inside them, bounded in size and time.
  * Does not own: what is run and why (`agent/`), git (`agent/workspace.ts` on top of `pipe`).
  */
-import { Context, type Effect, Schema, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, Schema, type Scope, type Stream } from "effect"
 import type { TaskId } from "./Ids.ts"
 import type { Network, NetworkMode } from "./Task.ts"
 
@@ -91,6 +91,14 @@ export interface FileContent {
   readonly size: number
 }
 
+/** A regular file that was written, made, or has gone. */
+export interface Edit {
+  /** Relative to the root. */
+  readonly path: string
+  /** What it holds now; null when there is no file of this name. */
+  readonly file: { readonly bytes: Uint8Array; readonly executable: boolean } | null
+}
+
 export interface SandboxHandle {
   /** Absolute path of the work tree inside. */
   readonly root: string
@@ -118,6 +126,12 @@ export interface SandboxHandle {
    * may be missed: whoever needs the truth looks at the tree.
    */
   readonly treeChanged: Effect.Effect<boolean>
+  /**
+   * The files that were edited since this was last asked, when nothing else can have changed: at most 64, and 1 MiB.
+   * None when only a look at the whole tree can tell, as always where nobody watches it; the next answer then counts from
+   * here on. What .gitignore excludes is among them.
+   */
+  readonly edits: Effect.Effect<Option.Option<ReadonlyArray<Edit>>, SandboxLost>
 }
 
 export interface SandboxHealth {

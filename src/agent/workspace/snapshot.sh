@@ -1,7 +1,8 @@
-# Makes a commit of the work tree that it stands in when that differs from the tree of `parent` (`-` for none).
+# Makes a commit of the work tree that it stands in, on top of `parent` (`-` for none), when that differs from the tree of
+# `parent`, or from the tree `ahead` if there is one.
 # Its last line says `unchanged`, or `saved`, the commit and what changed. Lines before it are git's complaints. The
 # first $outgoing_limit bytes of the pack with what `parent` lacks are left in the file `outgoing`.
-parent=$1 message=$2 outgoing_limit=$3
+parent=$1 message=$2 outgoing_limit=$3 ahead=$4
 [ -f "$GIT_DIR/parent" ] || { echo 'the directory of checkpoints is gone'; exit 3; }
 # A pipe in place of one of its files would keep git waiting, and a link would lead it elsewhere.
 for file in HEAD config index parent complaint outgoing submodules nested nested.before; do
@@ -62,8 +63,8 @@ if [ -s "$complaint" ]; then cat "$complaint"; fi
 
 tree=$base
 if [ -n "$news" ] || [ -z "$in_step" ]; then tree=$(git write-tree) || exit 4; fi
-if [ "$tree" = "$base" ]; then
-  echo "$parent $base" >"$GIT_DIR/parent"
+if [ "$tree" = "$base" ]; then echo "$parent $base" >"$GIT_DIR/parent"; fi
+if [ "$tree" = "${ahead:-$base}" ]; then
   echo unchanged
   exit 0
 fi

@@ -58,7 +58,7 @@ const meanings = {
 } as const satisfies Record<string, Meaning>
 
 /** What the kernel says when the disk is full, or what this user may have of it. */
-const fullDisk = /No space left on device|Disk quota exceeded/
+const fullDisk = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/
 
 /** Whether git failed because nothing more could be written. */
 export const ranOutOfSpace = (output: string): boolean => fullDisk.test(output)

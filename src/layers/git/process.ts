@@ -47,6 +47,8 @@ export interface GitResult {
 }
 
 export interface Git {
+  /** Starts one that is talked to: its input stays open, and its time and output are whoever talks to it's to bound. */
+  readonly open: (call: Pick<GitCall, "args" | "repository">) => Effect.Effect<Running, never, Scope.Scope>
   /** Runs to the end; any exit code is a result. */
   readonly run: <E = never>(call: GitCall<E>) => Effect.Effect<GitResult, GitStopped | E>
   /** Standard output as it comes, with back-pressure. */
@@ -56,7 +58,8 @@ export interface Git {
 const stderrLimit = 16_384
 const patience = "2 seconds"
 
-interface Running {
+/** A git that was started; it is stopped when its scope closes. */
+export interface Running {
   readonly pid: number | undefined
   readonly stdin: Writable
   readonly stdout: Readable
@@ -66,7 +69,7 @@ interface Running {
 }
 
 export const makeGit = (environment: Readonly<Record<string, string>>, forked: ForkingShell): Git => {
-  const start = <E>(call: GitCall<E>): Effect.Effect<Running, never, Scope.Scope> =>
+  const start = (call: Launched): Effect.Effect<Running, never, Scope.Scope> =>
     Effect.acquireRelease(launch(environment, call), stop)
 
   const spawned = <E>(call: GitCall<E>): Effect.Effect<GitResult, GitStopped | E> =>
@@ -127,7 +130,7 @@ export const makeGit = (environment: Readonly<Record<string, string>>, forked: F
       })
     )
 
-  return { run, stream }
+  return { open: start, run, stream }
 }
 
 type SmallCall = GitCall & { readonly input?: string | Uint8Array }
@@ -164,14 +167,16 @@ const limited = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2
 const blocks = (size: number, bytes = Number.POSITIVE_INFINITY) =>
   Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited"
 
-const commandLine = ({ args, rlimits }: GitCall<unknown>): readonly [string, ReadonlyArray<string>] => {
+const commandLine = ({ args, rlimits }: Launched): readonly [string, ReadonlyArray<string>] => {
   if (rlimits === undefined) return ["git", args]
   return ["sh", ["-c", limited, "sh", blocks(1024, rlimits.memory), blocks(512, rlimits.file), ...args]]
 }
 
 const signals: Readonly<Record<string, number>> = { SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15, SIGXFSZ: 25 }
 
-const launch = (environment: Readonly<Record<string, string>>, call: GitCall<unknown>) =>
+type Launched = Pick<GitCall, "args" | "env" | "repository" | "rlimits" | "secret">
+
+const launch = (environment: Readonly<Record<string, string>>, call: Launched) =>
   Effect.flatMap(Deferred.make<number>(), (ended) =>
     Effect.sync((): Running => {
       const [command, args] = commandLine(call)

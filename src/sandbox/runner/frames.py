@@ -7,8 +7,8 @@
 # orphans becomes a child of process 1, and `kill(-1)` reaches everything at once: nothing outlives its command.
 import ctypes, errno, os, select, signal, stat, struct, time
 
-START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH, BUDGET = range(1, 10)
-READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG, EXCEEDED = range(0x81, 0x8B)
+START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH, BUDGET, TELL = range(1, 11)
+READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG, EXCEEDED, EDITS = range(0x81, 0x8C)
 PIPE, HAS_INPUT, PREVIEWS = 1, 2, 4
 EXITED, SIGNALLED, NOT_STARTED = range(3)
 

@@ -9,6 +9,7 @@ handlers = {
     WRITE: write_file,
     WATCH: watch_tree,
     BUDGET: set_budget,
+    TELL: tell_edits,
     PING: lambda id, _: frame(PONG, id),
 }
 

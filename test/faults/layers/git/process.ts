@@ -30,6 +30,7 @@ const broken: Process.GitResult = {
 export const makeGit = (...surroundings: Parameters<typeof Process.makeGit>): Process.Git => {
   const git = Process.makeGit(...surroundings)
   return {
+    open: git.open,
     run: (call) => {
       const command = commandOf(call.args)
       if (!watchedCommands.includes(command)) return git.run(call)

@@ -1,0 +1,179 @@
+/**
+ * Checkpoints that the server makes by itself, with no git started for them: of the last one and the files that were
+ * edited since, or of a tree that is in the store already.
+ */
+import { Effect, Option } from "effect"
+import { type CheckpointSpec, EditsUnfit, type MadeCheckpoint, PackRefused } from "../../services/GitStore.ts"
+import { CommitId } from "../../services/Ids.ts"
+import type { Edit } from "../../services/Sandbox.ts"
+import { StorageFull } from "../../services/Transaction.ts"
+import type { Ask, LengthOf, Subject } from "./answerers.ts"
+import { complaint, ranOutOfSpace } from "./failures.ts"
+import type { WriteObject } from "./looseObjects.ts"
+import { tooLong } from "./objects.ts"
+import type { GitFailed } from "./process.ts"
+import { isKeepName, keepRef, type ObjectFormat, type Repositories } from "./repositories.ts"
+import {
+  byDirectory,
+  type EditedDirectory,
+  fileMode,
+  isFile,
+  parseTree,
+  type Tree,
+  treeMode,
+  writeTree
+} from "./trees.ts"
+
+type Failure = EditsUnfit | PackRefused | StorageFull
+
+const header = /^(?<id>[0-9a-f]+) (?<type>[a-z]+) (?<size>\d+)\n/
+
+/** `<id> <type> <size>`, the content, and a line break; or one line that says that there is no such object. */
+const objectLength = (said: Buffer) => {
+  const end = said.indexOf("\n") + 1
+  if (end === 0) return undefined
+  const size = header.exec(said.toString("latin1", 0, end))?.groups?.["size"]
+  return size === undefined ? end : end + Number(size) + 1
+}
+
+/** Up to the line that was sent behind the two trees. */
+const differenceLength = (said: Buffer) => {
+  const at = said.indexOf("\nend\n")
+  return at < 0 ? undefined : at + "\nend\n".length
+}
+
+const committed = "start: ok\nprepare: ok\ncommit: ok\n"
+
+const countOf = (said: string, what: RegExp) => Number(what.exec(said)?.[1] ?? 0)
+
+const author = "Errand <errand@localhost>"
+
+const failed = ({ stderr }: GitFailed) =>
+  ranOutOfSpace(stderr) ? new StorageFull() : new PackRefused({ detail: complaint(stderr) })
+
+/** What is asked and written about one repository while a checkpoint is made. */
+const session = (askGit: Ask, write: WriteObject, path: string, format: ObjectFormat) => {
+  const known = new Map<string, Tree>()
+
+  const ask = (subject: Subject, question: string, lengthOf: LengthOf) =>
+    Effect.catchTags(askGit(path, subject, question, lengthOf), { GitFailed: failed, GitStopped: tooLong })
+
+  /** `name` is anything that git takes for a tree. */
+  const find = Effect.fnUntraced(function* (name: string) {
+    const said = yield* ask("objects", `${name}\n`, objectLength)
+    const found = header.exec(said.toString("latin1", 0, 200))
+    const { id, type } = found?.groups ?? {}
+    const tree = type === "tree" ? parseTree(said.subarray(found?.[0].length, -1), format) : undefined
+    if (id === undefined || tree === undefined) return yield* new PackRefused({ detail: `there is no tree ${name}` })
+    known.set(id, tree)
+    return id
+  })
+
+  const read = (id: string | undefined): Effect.Effect<Tree, Failure> =>
+    Effect.suspend(() => {
+      const tree = id === undefined ? new Map() : known.get(id)
+      return tree === undefined ? Effect.flatMap(find(id ?? ""), read) : Effect.succeed(tree)
+    })
+
+  /** What stands in the way of an edit is for git to judge. */
+  const directory = (tree: Tree, name: string) => {
+    const entry = tree.get(name)
+    return entry === undefined || entry.mode === treeMode ? read(entry?.id) : new EditsUnfit()
+  }
+
+  /** Paths of files that are not in the tree. */
+  const newFiles = (tree: Tree, edits: EditedDirectory, above = ""): Effect.Effect<ReadonlyArray<string>, Failure> =>
+    Effect.map(
+      Effect.forEach(edits, ([name, edit]) => {
+        const path = above + Buffer.from(name, "latin1").toString("utf8")
+        return edit instanceof Map
+          ? Effect.flatMap(directory(tree, name), (below) => newFiles(below, edit, `${path}/`))
+          : Effect.succeed(edit === null || tree.has(name) ? [] : [path])
+      }),
+      (found) => found.flat()
+    )
+
+  const writeFile = (name: string, { bytes, executable }: NonNullable<Edit["file"]>) =>
+    Effect.map(write(path, "blob", bytes, format), (id) => [name, { mode: fileMode(executable), id }] as const)
+
+  /** The tree with the edits in it; an empty one is none. */
+  const amend = (
+    before: Tree,
+    edits: EditedDirectory,
+    leftOut: ReadonlySet<string>,
+    above = ""
+  ): Effect.Effect<string | undefined, Failure> =>
+    Effect.gen(function* () {
+      const tree = new Map(before)
+      for (const [name, edit] of edits) {
+        const path = above + Buffer.from(name, "latin1").toString("utf8")
+        if (edit instanceof Map) {
+          const id = yield* amend(yield* directory(tree, name), edit, leftOut, `${path}/`)
+          if (id === undefined) tree.delete(name)
+          else tree.set(name, { mode: treeMode, id })
+          continue
+        }
+        const entry = tree.get(name)
+        if (entry !== undefined && !isFile(entry)) return yield* new EditsUnfit()
+        if (edit === null) tree.delete(name)
+        else if (!leftOut.has(path)) tree.set(...(yield* writeFile(name, edit)))
+      }
+      return tree.size === 0 ? undefined : yield* write(path, "tree", writeTree(tree), format)
+    })
+
+  const compare = Effect.fnUntraced(function* (before: string, after: string) {
+    const said = (yield* ask("differences", `${before} ${after}\nend\n`, differenceLength)).toString("latin1")
+    return {
+      files: countOf(said, /(\d+) files? changed/),
+      additions: countOf(said, /(\d+) insertions?\(\+\)/),
+      deletions: countOf(said, /(\d+) deletions?\(-\)/)
+    }
+  })
+
+  const moveRef = (name: string, to: CommitId, from: CommitId | null) =>
+    ask("refs", `start\nupdate ${name} ${to} ${from ?? "0".repeat(to.length)}\nprepare\ncommit\n`, (said) =>
+      said.length < committed.length ? undefined : committed.length
+    )
+
+  return { find, read, newFiles, amend, compare, moveRef }
+}
+
+export const makeCheckpoint = (ask: Ask, write: WriteObject, repositories: Repositories) => {
+  const make = Effect.fnUntraced(function* <E>(path: string, { at, keep, parent, work }: CheckpointSpec<E>) {
+    if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
+    const format = parent.length === 64 ? "sha256" : "sha1"
+    const { amend, compare, find, moveRef, newFiles, read } = session(ask, write, path, format)
+    const before = yield* find(`${parent}^{tree}`)
+
+    const edited = Effect.fnUntraced(function* (
+      edits: ReadonlyArray<Edit>,
+      ignored: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, E>
+    ) {
+      const changes = byDirectory(edits)
+      if (changes === undefined) return yield* new EditsUnfit()
+      const tree = yield* read(before)
+      const added = yield* newFiles(tree, changes)
+      const leftOut = added.length === 0 ? new Set<string>() : yield* ignored(added)
+      return (yield* amend(tree, changes, leftOut)) ?? (yield* write(path, "tree", new Uint8Array(), format))
+    })
+
+    const after = "edits" in work ? yield* edited(work.edits, work.ignored) : yield* find(`${work.tree}^{tree}`)
+    if (after === before) return Option.none<MadeCheckpoint>()
+    const signature = `${author} ${Math.floor(Date.parse(at) / 1000)} +0000`
+    const lines = [
+      `tree ${after}`,
+      `parent ${parent}`,
+      `author ${signature}`,
+      `committer ${signature}`,
+      "",
+      "Checkpoint",
+      ""
+    ]
+    const commit = CommitId.make(yield* write(path, "commit", Buffer.from(lines.join("\n")), format))
+    const changed = yield* compare(before, after)
+    yield* moveRef(keepRef(`${keep.name}/checkpoint`), commit, keep.expected)
+    return Option.some<MadeCheckpoint>({ commit, tree: after, ...changed })
+  })
+
+  return <E>(path: string, spec: CheckpointSpec<E>) => repositories.exclusively(path, make(path, spec))
+}
