@@ -36,13 +36,16 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     commandSilenceMs: all.commandSilence.config,
     defaultNetwork: all.defaultNetwork.config
   }).pipe(
-    Config.mapOrFail(({ allowUnsandboxed, ...rest }) =>
+    Config.mapOrFail(({ allowUnsandboxed, defaultNetwork, ...rest }) =>
       rest.adapter === "process" && !allowUnsandboxed
         ? refuse(
             `ERRAND_SANDBOX is "process", which isolates nothing: use docker, or accept the danger with ` +
               `ERRAND_ALLOW_UNSANDBOXED=true.`
           )
-        : Either.right(rest)
+        : Either.right({
+            ...rest,
+            defaultNetwork: Option.getOrElse(defaultNetwork, () => (rest.adapter === "process" ? "open" : "registries"))
+          })
     )
   )
   const model = Config.all({
@@ -65,6 +68,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     publicUrl: all.publicUrl.config,
     dataDir: all.dataDir.config,
     sandbox,
+    registries: all.registries.config,
     maxRunning: all.maxRunning.config,
     maxRunningPerUser: all.maxRunningPerUser.config,
     model,

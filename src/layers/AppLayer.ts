@@ -5,7 +5,7 @@
  *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
  *               ├─ GitStore ── GitCredentials ── Vault
  *               ├─ DiskSpace, Backups
- *               ├─ Sandbox       (docker, process)
+ *               ├─ Sandbox       (docker, process) ── Egress ── NetworkLog
  *               └─ ClaudeClient  (anthropic, scripted)
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -13,6 +13,7 @@ import type { FileSystem } from "@effect/platform/FileSystem"
 import { Effect, Layer } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
+import type { Egress } from "../services/Egress.ts"
 import type { Ids } from "../services/Ids.ts"
 import type { Sandbox } from "../services/Sandbox.ts"
 import * as AccountsSqlite from "./AccountsSqlite.ts"
@@ -23,6 +24,7 @@ import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
 import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
 import * as DataDirLock from "./DataDirLock.ts"
 import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
+import * as EgressProxy from "./EgressProxy.ts"
 import * as EventBusSqlite from "./EventBusSqlite.ts"
 import * as ForgeSignInGitHub from "./ForgeSignInGitHub.ts"
 import * as ForgeTokensSqlite from "./ForgeTokensSqlite.ts"
@@ -31,6 +33,7 @@ import * as GitStoreBare from "./GitStoreBare.ts"
 import * as IdempotencySqlite from "./IdempotencySqlite.ts"
 import * as IdsUlid from "./IdsUlid.ts"
 import type { JsonFileInvalid } from "./jsonFile.ts"
+import * as NetworkLogSqlite from "./NetworkLogSqlite.ts"
 import * as PricingFile from "./PricingFile.ts"
 import * as RetentionFiber from "./RetentionFiber.ts"
 import * as SandboxDocker from "./SandboxDocker.ts"
@@ -52,7 +55,7 @@ type Ground = AppConfig | DataDirLock.DataDir | FileSystem | Ids
 /** The parts of the application that depend on where it runs; each can be given by somebody else. */
 export interface Parts {
   readonly config: Layer.Layer<AppConfig, AppConfigEnv.SettingsInvalid>
-  readonly sandbox: Layer.Layer<Sandbox, never, Ground>
+  readonly sandbox: Layer.Layer<Sandbox, never, Ground | Egress>
   readonly model: Layer.Layer<ClaudeClient, JsonFileInvalid, Ground>
 }
 
@@ -87,7 +90,10 @@ export const layerWith = (parts: Partial<Parts>) => {
     IdempotencySqlite.layer,
     GitCredentialsSqlite.layer
   ).pipe(Layer.provideMerge(VaultAesGcm.layer))
-  const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer)
+  const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer).pipe(
+    Layer.provideMerge(EgressProxy.layer),
+    Layer.provideMerge(NetworkLogSqlite.layer)
+  )
   return Layer.merge(SchedulerFiber.layer, RetentionFiber.layer).pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),
     Layer.provideMerge(Layer.mergeAll(BudgetsSqlite.layer, SchedulesSqlite.layer, BackupsLitestream.layer)),

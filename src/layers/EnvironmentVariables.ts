@@ -130,11 +130,16 @@ export const variablesOn = (machine: HostSize) => {
       "a quarter of the disk, from 1g to 10g",
       "Disk space of one sandbox."
     ),
-    defaultNetwork: withDefault(
+    defaultNetwork: optional(
       "ERRAND_DEFAULT_NETWORK",
       Syntax.oneOf("none", "registries", "open"),
-      "none",
-      "Network mode of tasks that name none; the sandbox must be able to give it."
+      "Network mode of tasks that name none. Not set: registries, and open where ERRAND_SANDBOX is process."
+    ),
+    registries: withDefault(
+      "ERRAND_REGISTRIES",
+      Syntax.registries,
+      "",
+      "Package registries in place of the public ones, as npm=https://npm.example,pypi=http://10.0.0.5:3141/root/pypi (npm, pypi, crates, go, debian); they may be at private addresses."
     ),
     model: withDefault(
       "ERRAND_MODEL",

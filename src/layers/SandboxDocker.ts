@@ -1,5 +1,5 @@
 /**
- * Sandbox that is a container of a Docker engine, without a network.
+ * Sandbox that is a container of a Docker engine, without a network: its only way out is the socket of `Egress`.
  *
  * Owns: which engine, which containers are this server's, and removing the ones that nobody uses.
  * Does not own: the container's walls (`sandbox/containerSpec.ts`), what happens inside (`sandbox/runner/`).
@@ -12,8 +12,10 @@ import { call, connect, type Engine, imageMissing, runtimeMissing, unavailable }
 import * as LoopDisks from "../sandbox/loopDisks.ts"
 import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
+import { Egress } from "../services/Egress.ts"
 import { Ids } from "../services/Ids.ts"
 import { Sandbox, type SandboxHealth, SandboxUnavailable } from "../services/Sandbox.ts"
+import { NetworkMode } from "../services/Task.ts"
 import { DataDir } from "./DataDirLock.ts"
 
 const listTime = "10 seconds"
@@ -55,6 +57,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
     const { diskFloorBytes, sandbox } = yield* AppConfig
     const { path, serverId } = yield* DataDir
     const ids = yield* Ids
+    const egress = yield* Egress
     const serverScope = yield* Effect.scope
     const { image, limits, runtime } = sandbox
     const ours = `${label.server}=${serverId}`
@@ -104,14 +107,19 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
     })
 
     return Sandbox.of({
-      open: Effect.fn("Sandbox.open")(function* ({ run, taskId }) {
+      open: Effect.fn("Sandbox.open")(function* (spec) {
+        const { run, taskId } = spec
+        const way = yield* Effect.mapError(
+          egress.open(spec),
+          ({ detail }) => new SandboxUnavailable({ reason: "refused", detail })
+        )
         const name = yield* nameFor(taskId, run)
         const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take(name)], {
           concurrency: 2
         }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
-        return yield* open(
+        const handle = yield* open(
           engine,
-          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes },
+          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes, egress: way.directory },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
           // Tried again by who opens it, then without.
@@ -124,6 +132,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
               )
           )
         )
+        return { ...handle, refusals: way.refusals }
       }),
       sweep: clearUp.pipe(
         Effect.zipLeft(clearUp.pipe(Effect.delay(lateTime), Effect.ignore, Effect.forkIn(serverScope))),
@@ -134,11 +143,11 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
         Effect.catchAll(check, ({ detail }) => Effect.succeed({ adapter: "docker" as const, ready: false, detail })),
         healthAge
       ),
-      networkModes: ["none"]
+      networkModes: NetworkMode.literals
     })
   })
 
-export const layerWith = (options: Options): Layer.Layer<Sandbox, never, AppConfig | DataDir | Ids> =>
+export const layerWith = (options: Options): Layer.Layer<Sandbox, never, AppConfig | DataDir | Egress | Ids> =>
   Layer.scoped(Sandbox, make(options))
 
 export const layer = layerWith({})

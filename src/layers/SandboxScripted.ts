@@ -163,7 +163,8 @@ const handleOf = (options: Options, closed: Ref.Ref<boolean>): SandboxHandle => 
     readFile: (path, range) => Effect.zipRight(whileOpen, files.read(path, range)),
     writeFile: (path, bytes) => Effect.zipRight(whileOpen, files.write(path, bytes)),
     treeChanged: Effect.succeed(true),
-    edits: Effect.succeedNone
+    edits: Effect.succeedNone,
+    refusals: Effect.succeed([])
   }
 }
 

@@ -5,6 +5,7 @@
  * Does not own: which settings exist (`AppConfigEnv.ts`).
  */
 import { Either, Redacted } from "effect"
+import { publicRegistries, type Registries, type RegistryName, registryNames } from "../services/Registries.ts"
 
 /** Left is the remedy: words that complete "Use …". */
 export type Syntax<A> = (text: string) => Either.Either<A, string>
@@ -145,4 +146,22 @@ export const pathPatterns: Syntax<ReadonlyArray<string>> = (text) => {
   return patterns.length <= 100 && patterns.every((pattern) => pathPattern.test(pattern))
     ? Either.right(patterns)
     : Either.left("paths from the root of a repository such as deploy/ci.yml or **/pipeline.yml, divided by commas")
+}
+
+const isRegistryName = (name: string): name is RegistryName => registryNames.some((known) => known === name)
+
+/** `name=url` entries divided by commas; a registry that is not named stays the public one. */
+export const registries: Syntax<Registries> = (text) => {
+  const given: Partial<Record<RegistryName, Registries[RegistryName]>> = {}
+  for (const entry of text.split(",").filter((part) => part.trim() !== "")) {
+    const [, name = "", url = ""] = /^\s*([a-z]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? []
+    const parsed = httpUrl(url)
+    if (!isRegistryName(name) || given[name] !== undefined || Either.isLeft(parsed)) {
+      return Either.left(
+        `name=url entries divided by commas, each name once (${registryNames.join(", ")}), each url with https:// or http://`
+      )
+    }
+    given[name] = { url: parsed.right, trusted: true }
+  }
+  return Either.right({ ...publicRegistries, ...given })
 }

@@ -11,6 +11,7 @@ import { call, type Engine, EngineError, isCertain, unavailable } from "./engine
 import { Answer, Request, u64 } from "./frames.ts"
 import { isGone, removeLater, removeSoon } from "./removal.ts"
 import type { Runner } from "./Runner.ts"
+import { networkFiles } from "./networkSettings.ts"
 import { readFile, writeFile } from "./runnerFiles.ts"
 import { RunnerConnection } from "./RunnerConnection.ts"
 import { pipe } from "./runnerPipe.ts"
@@ -52,7 +53,8 @@ export const open = Effect.fnUntraced(
     yield* start(engine, spec, connection)
     if (Option.isNone(spec.disk)) yield* limitTree(connection, spec.limits.diskBytes, diskFloorBytes)
     yield* Effect.forkScoped(watch(connection, silence))
-    const handle: SandboxHandle = {
+    if (spec.egress !== null) yield* writeNetworkFiles(runner)
+    const handle: Omit<SandboxHandle, "refusals"> = {
       root,
       run: run(runner),
       pipe: pipe(runner),
@@ -139,6 +141,13 @@ const limitTree = (connection: RunnerConnection, bytes: number, leastFree: numbe
 
 const endedEarly = (connection: RunnerConnection) =>
   new EngineError({ status: 500, code: null, detail: `its runner did not start: ${connection.complaint}` })
+
+/** Nobody waits for them: a command that comes later finds them there. */
+const writeNetworkFiles = (runner: Runner) =>
+  Effect.forEach(networkFiles, ([path, text]) => Effect.ignore(writeFile(runner)(path, Buffer.from(text))), {
+    concurrency: "unbounded",
+    discard: true
+  }).pipe(Effect.forkScoped)
 
 /** A hung engine says nothing: silence while something is under way ends the connection. */
 const watch = (connection: RunnerConnection, silence: Duration.DurationInput) =>

@@ -8,6 +8,7 @@ import type { ContainerCreateOptions, HostConfig } from "dockerode"
 import { Option } from "effect"
 import type { SandboxLimits } from "../services/AppConfig.ts"
 import type { TaskId } from "../services/Ids.ts"
+import { egressTarget, networkEnvironment } from "./networkSettings.ts"
 import profile from "./seccomp/profile.json?raw"
 
 export const label = { server: "errand.server", task: "errand.task", run: "errand.run" } as const
@@ -30,6 +31,8 @@ export interface ContainerSpec {
   readonly run: number
   /** Bytes of the runner, which comes over standard input: as an argument it would fill every listing of processes. */
   readonly runnerBytes: number
+  /** Directory of this host with the socket that is the only way out; none leaves the sandbox without any. */
+  readonly egress: string | null
 }
 
 const MiB = 2 ** 20
@@ -66,7 +69,7 @@ export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
     User: "1000:1000",
     WorkingDir: root,
     Hostname: "sandbox",
-    Env: ["HOME=/home/agent"],
+    Env: ["HOME=/home/agent", ...(spec.egress === null ? [] : networkEnvironment)],
     Labels: labels,
     // The runner is the main process: when the server goes away its input ends, it ends, and the container is removed.
     AttachStdin: true,
@@ -100,7 +103,11 @@ export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
           Source: "",
           Target: root,
           VolumeOptions: { NoCopy, Labels: labels, DriverConfig: { Name: "local", Options } }
-        }
+        },
+        // The directory and not the socket: that stays the same when a socket is replaced, and can't be replaced inside.
+        ...(spec.egress === null
+          ? []
+          : [{ Type: "bind" as const, Source: spec.egress, Target: egressTarget, ReadOnly: true }])
       ],
       PidsLimit: pids,
       Memory: memoryBytes,

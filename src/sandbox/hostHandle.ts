@@ -117,7 +117,8 @@ export const make = Effect.fnUntraced(function* (place: string, path: string) {
     readFile: (path, range) => readFile(root, path, range),
     writeFile: (path, bytes) => writeFile(root, path, bytes),
     treeChanged: Effect.succeed(true),
-    edits: Effect.succeedNone
+    edits: Effect.succeedNone,
+    refusals: Effect.succeed([])
   }
   return handle
 })

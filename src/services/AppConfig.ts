@@ -5,6 +5,7 @@
  * Does not own: the names and defaults of the environment variables (`layers/AppConfigEnv.ts`).
  */
 import { Context, type Option, type Redacted } from "effect"
+import type { Registries } from "./Registries.ts"
 import type { NetworkMode } from "./Task.ts"
 
 export interface SandboxLimits {
@@ -50,6 +51,8 @@ export interface Settings {
     /** The network of a task that asks for none in particular. */
     readonly defaultNetwork: NetworkMode
   }
+  /** The package registries that sandboxes read from. */
+  readonly registries: Registries
   readonly maxRunning: number
   readonly maxRunningPerUser: number
   readonly model: {

@@ -5,6 +5,7 @@
  * Does not own: defaults, and rules that depend on the server's settings (`draftTask.ts`).
  */
 import { Schema } from "effect"
+import { HostName } from "./HostName.ts"
 import { Approvals, Delivery, Limits, NetworkMode } from "./Task.ts"
 import { GitRef, line, text, Time } from "./text.ts"
 
@@ -20,13 +21,6 @@ export const PartialLimits = Schema.Struct({
   maxDurationSeconds: optional(Limits.fields.maxDurationSeconds)
 })
 
-const HostPattern = Schema.String.pipe(
-  Schema.maxLength(260),
-  Schema.pattern(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/, {
-    message: () => "must be a host name in lower case, with an optional port"
-  })
-)
-
 /** What one time and another have in common. */
 const lasting = {
   repository: Schema.Struct({ url: Schema.String.pipe(Schema.maxLength(2048)), ref: optional(GitRef) }),
@@ -38,7 +32,7 @@ const lasting = {
   network: optional(
     Schema.Struct({
       mode: NetworkMode,
-      hosts: optional(Schema.Array(HostPattern).pipe(Schema.maxItems(100)))
+      hosts: optional(Schema.Array(HostName).pipe(Schema.maxItems(100)))
     })
   ),
   approvals: optional(Approvals),

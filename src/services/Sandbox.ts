@@ -5,6 +5,7 @@
  * Does not own: what is run and why (`agent/`), git (`agent/workspace.ts` on top of `pipe`).
  */
 import { Context, type Effect, type Option, Schema, type Scope, type Stream } from "effect"
+import type { Refusal } from "./Egress.ts"
 import type { TaskId } from "./Ids.ts"
 import type { Network, NetworkMode } from "./Task.ts"
 
@@ -132,6 +133,8 @@ export interface SandboxHandle {
    * here on. What .gitignore excludes is among them.
    */
   readonly edits: Effect.Effect<Option.Option<ReadonlyArray<Edit>>, SandboxLost>
+  /** What commands were kept from on the network since this was last asked, each host and reason once. */
+  readonly refusals: Effect.Effect<ReadonlyArray<Refusal>>
 }
 
 export interface SandboxHealth {

@@ -3,6 +3,7 @@ import { ConfigProvider, Effect, Either, Option, Redacted } from "effect"
 import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
 import { defaultDiskFloor, defaultSandboxLimits } from "../../src/layers/hostSize.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
+import { publicRegistries } from "../../src/services/Registries.ts"
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
@@ -39,7 +40,11 @@ const refused: ReadonlyArray<readonly [name: string, value: string]> = [
   ["ANTHROPIC_BASE_URL", "https://me:pw@api.example"],
   ["ERRAND_SANDBOX", "podman"],
   ["ERRAND_TRUSTED_GIT_HOSTS", "https://git.lan"],
-  ["ERRAND_TRUSTED_GIT_HOSTS", "git.lan/team"]
+  ["ERRAND_TRUSTED_GIT_HOSTS", "git.lan/team"],
+  ["ERRAND_REGISTRIES", "https://npm.example"],
+  ["ERRAND_REGISTRIES", "maven=https://repo.example"],
+  ["ERRAND_REGISTRIES", "npm=file:///srv/npm"],
+  ["ERRAND_REGISTRIES", "npm=http://a.example,npm=http://b.example"]
 ]
 
 /** `.env.example` as it must be: every variable, commented out, with its description and default. */
@@ -70,7 +75,7 @@ describe("AppConfigEnv", () => {
       assert.deepStrictEqual(config.publicUrl, Option.none())
       assert.deepStrictEqual(config.secretKey, Option.none())
       assert.strictEqual(config.sandbox.adapter, "docker")
-      assert.strictEqual(config.sandbox.defaultNetwork, "none")
+      assert.strictEqual(config.sandbox.defaultNetwork, "registries")
       assert.strictEqual(config.model.silenceMs, 120_000)
       assert.deepStrictEqual(config.model.apiKey, Option.none())
     })
@@ -104,7 +109,8 @@ describe("AppConfigEnv", () => {
         ERRAND_SANDBOX_CPUS: "1.5",
         ERRAND_SANDBOX_PIDS: "100",
         ERRAND_SANDBOX_DISK: "512m",
-        ERRAND_DEFAULT_NETWORK: "open",
+        ERRAND_DEFAULT_NETWORK: "none",
+        ERRAND_REGISTRIES: "npm=http://10.0.0.5:4873/, go=https://go.acme.example/cache",
         ERRAND_MODEL: "scripted",
         ANTHROPIC_API_KEY: "sk-test",
         ANTHROPIC_BASE_URL: "http://127.0.0.1:9/v",
@@ -132,6 +138,11 @@ describe("AppConfigEnv", () => {
         litestreamUrl: Option.some("http://127.0.0.1:9090/metrics"),
         taskRetentionDays: Option.some(90),
         diskFloorBytes: 0,
+        registries: {
+          ...publicRegistries,
+          npm: { url: "http://10.0.0.5:4873", trusted: true },
+          go: { url: "https://go.acme.example/cache", trusted: true }
+        },
         maxRunning: 8,
         maxRunningPerUser: 2,
         sandbox: {
@@ -141,7 +152,7 @@ describe("AppConfigEnv", () => {
           dockerHost: Option.some("unix:///run/user/1000/docker.sock"),
           limits: { memoryBytes: 2 * GiB, cpus: 1.5, pids: 100, diskBytes: 512 * MiB },
           commandSilenceMs: 90_000,
-          defaultNetwork: "open"
+          defaultNetwork: "none"
         },
         model: {
           name: "scripted",

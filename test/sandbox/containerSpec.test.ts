@@ -14,7 +14,8 @@ const spec: ContainerSpec = {
   serverId: "01J00000000000000000000000",
   taskId: TaskId.make("task_01J00000000000000000000000"),
   run: 3,
-  runnerBytes: 12_345
+  runnerBytes: 12_345,
+  egress: null
 }
 
 it("closes everything that it does not open", () => {

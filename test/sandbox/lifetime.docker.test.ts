@@ -37,7 +37,8 @@ const leaveBehind = (serverId: string) =>
         serverId,
         taskId: spec.taskId,
         run: 1,
-        runnerBytes
+        runnerBytes,
+        egress: null
       })
     )
   )

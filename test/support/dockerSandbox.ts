@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import type { Settings } from "../../src/services/AppConfig.ts"
 import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
 import { DataDir } from "../../src/layers/DataDirLock.ts"
+import * as EgressMemory from "../../src/layers/EgressMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import * as SandboxDocker from "../../src/layers/SandboxDocker.ts"
 import { label } from "../../src/sandbox/containerSpec.ts"
@@ -21,6 +22,13 @@ export const limits: Settings["sandbox"]["limits"] = {
 
 /** A server of its own for each test file, so that one sweeps up nothing of another. */
 export const dockerSandbox = (
+  serverId: string,
+  changes: Partial<Settings["sandbox"]> = {},
+  options: SandboxDocker.Options = {}
+) => Layer.provide(dockerSandboxWithEgress(serverId, changes, options), EgressMemory.layer)
+
+/** The same, with a way out that the test provides. */
+export const dockerSandboxWithEgress = (
   serverId: string,
   changes: Partial<Settings["sandbox"]> = {},
   options: SandboxDocker.Options = {}

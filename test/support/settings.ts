@@ -1,6 +1,7 @@
 /** Settings for tests: plain values, with no environment behind them. */
 import { Layer, Option, Redacted } from "effect"
 import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
+import { publicRegistries } from "../../src/services/Registries.ts"
 
 export const settings: Settings = {
   host: "127.0.0.1",
@@ -16,6 +17,7 @@ export const settings: Settings = {
     limits: { memoryBytes: 1, cpus: 1, pids: 1, diskBytes: 1 },
     defaultNetwork: "none"
   },
+  registries: publicRegistries,
   maxRunning: 1,
   maxRunningPerUser: 1,
   model: {

@@ -9,6 +9,7 @@ import { statfs } from "node:fs/promises"
 import { relative } from "node:path"
 import * as ClaudeClientScripted from "../../layers/ClaudeClientScripted.ts"
 import { DataDir } from "../../layers/DataDirLock.ts"
+import * as EgressMemory from "../../layers/EgressMemory.ts"
 import * as SandboxDocker from "../../layers/SandboxDocker.ts"
 import { AppConfig, type Settings } from "../../services/AppConfig.ts"
 import { Sandbox } from "../../services/Sandbox.ts"
@@ -45,8 +46,9 @@ const checkDisk = ({ dataDir, diskFloorBytes }: Settings) =>
     })
   )
 
-/** Health is all that is asked of it, so no lock is needed and no container is anybody's. */
+/** Health is all that is asked of it, so no lock is needed, no container is anybody's, and nothing has a way out. */
 const engine = SandboxDocker.layer.pipe(
+  Layer.provide(EgressMemory.layer),
   Layer.provide(
     Layer.effect(
       DataDir,

@@ -110,6 +110,7 @@ signal.signal(signal.SIGCHLD, lambda *_: None)
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 for fd in (0, wake):
     epoll.register(fd, select.EPOLLIN)
+open_door()
 frame(READY, 0, bytes([protected]))
 # The end of the input is the end of the server: when process 1 ends, the kernel ends all others.
 loop()

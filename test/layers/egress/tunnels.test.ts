@@ -1,0 +1,230 @@
+/**
+ * Tunnels, attacked from inside a sandbox. Above each test: the protection that was taken out to see it fail.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Egress } from "../../../src/services/Egress.ts"
+import { NetworkLog } from "../../../src/services/NetworkLog.ts"
+import type { Network } from "../../../src/services/Task.ts"
+import { egressLayer, openWay, TestInternet } from "../../support/egress.ts"
+import { clientHello, connectRequest, Listener, openTunnel, say, sayInTunnel } from "../../support/egressClient.ts"
+
+const host = "files.example.com"
+const allowed: Network = { mode: "allowlist", hosts: [host] }
+const publicAddress = "93.184.216.34"
+
+interface Stage {
+  readonly internet: TestInternet
+  readonly upstream: Listener
+  readonly socket: string
+  readonly refusals: () => Effect.Effect<ReadonlyArray<{ readonly host: string; readonly reason: string }>>
+}
+
+/** A sandbox with one allowed host, whose public address leads to a listener. */
+const test = (
+  name: string,
+  play: (stage: Stage) => Effect.Effect<void, unknown, Egress | NetworkLog>,
+  network = allowed
+) =>
+  it.scopedLive(name, () => {
+    const internet = new TestInternet()
+    const upstream = new Listener()
+    return Effect.gen(function* () {
+      internet.name(host, [publicAddress])
+      internet.port = yield* Effect.promise(() => upstream.listen())
+      yield* Effect.addFinalizer(() => Effect.sync(() => upstream.close()))
+      const { socket, way } = yield* openWay(network)
+      yield* play({ internet, upstream, socket, refusals: () => way.refusals })
+    }).pipe(Effect.provide(egressLayer(internet)))
+  })
+
+const wait = <A>(promise: () => Promise<A>) => Effect.promise(promise)
+
+const untouched = ({ internet, upstream }: Stage) => {
+  assert.deepStrictEqual(internet.dialled, [])
+  assert.strictEqual(upstream.connections, 0)
+}
+
+describe("a tunnel", () => {
+  test("leads to the host it was asked for, at the address that was checked", (stage) =>
+    Effect.gen(function* () {
+      const hello = yield* wait(() => clientHello(host))
+      const { line, text } = yield* wait(() => sayInTunnel(stage.socket, `${host}:443`, hello))
+      assert.strictEqual(line, "HTTP/1.1 200 Connection established")
+      assert.strictEqual(text, "hello from upstream")
+      assert.deepStrictEqual(Buffer.concat(stage.upstream.got), hello)
+      assert.deepStrictEqual(stage.internet.dialled, [`${publicAddress}:443`])
+    }))
+
+  // Seen to fail with `canonicalHost` accepting every name.
+  test("is refused for names that only look allowed", (stage) =>
+    Effect.gen(function* () {
+      const nul = yield* wait(() => say(stage.socket, connectRequest(`evil.net\0.${host}:443`)))
+      assert.match(nul.line, /^HTTP\/1.1 400 /)
+      for (const authority of [`${host}.evil.net:443`, `${host}.:443`, `x.${host}:443`, `*.example.com:443`]) {
+        const { line } = yield* wait(() => say(stage.socket, connectRequest(authority)))
+        assert.match(line, /^HTTP\/1.1 403 /, authority)
+      }
+      untouched(stage)
+      assert.deepStrictEqual(stage.internet.lookedUp, [])
+    }))
+
+  test("is allowed in other letters, which are made one spelling before anything else", (stage) =>
+    Effect.gen(function* () {
+      const { line } = yield* wait(() => openTunnel(stage.socket, `FILES.Example.COM:443`))
+      assert.match(line, /^HTTP\/1.1 200 /)
+      assert.deepStrictEqual(stage.internet.lookedUp, [host])
+    }))
+
+  // Seen to fail, in mode `open`, with a grammar of names that lets the last label begin with a digit.
+  test(
+    "leads to no address, in whatever notation",
+    (stage) =>
+      Effect.gen(function* () {
+        for (const name of [
+          "[::ffff:a9fe:a9fe]",
+          "[::1]",
+          "2852039166",
+          "0x7f.1",
+          "0x7f000001",
+          "127.1",
+          "0177.0.0.1",
+          "169.254.169.254",
+          "169.254.169.254.",
+          "localhost"
+        ]) {
+          stage.internet.name(name, [publicAddress])
+          const { line } = yield* wait(() => say(stage.socket, connectRequest(`${name}:443`)))
+          assert.match(line, /^HTTP\/1.1 40[03] /, name)
+        }
+        untouched(stage)
+      }),
+    { mode: "open", hosts: [] }
+  )
+
+  // Seen to fail with the check of the addresses out, with `some` in place of `every`, and with a second lookup to dial.
+  test("is dialled to none but public addresses", (stage) =>
+    Effect.gen(function* () {
+      for (const answer of [
+        [publicAddress, "10.0.0.5"],
+        ["10.0.0.5"],
+        ["169.254.169.254"],
+        ["::ffff:169.254.169.254"],
+        ["100.64.0.1"],
+        ["64:ff9b::a9fe:a9fe"],
+        ["2002:a9fe:a9fe::1"],
+        ["fd00:ec2::254"],
+        ["168.63.129.16"],
+        ["192.0.0.192"]
+      ]) {
+        stage.internet.name(host, answer)
+        const { line } = yield* wait(() => say(stage.socket, connectRequest(`${host}:443`)))
+        assert.match(line, /^HTTP\/1.1 403 .*not of the public internet/, answer.join())
+      }
+      untouched(stage)
+      stage.internet.name(host, [publicAddress], ["10.0.0.5"])
+      yield* wait(() => openTunnel(stage.socket, `${host}:443`))
+      assert.deepStrictEqual(stage.internet.dialled, [`${publicAddress}:443`])
+    }))
+
+  // Seen to fail with the comparison of the port out.
+  test("leads to port 443 alone", (stage) =>
+    Effect.gen(function* () {
+      for (const port of ["22", "25", "80", "6443", "0", "0443", "65979", ""]) {
+        const { line } = yield* wait(() => say(stage.socket, connectRequest(`${host}:${port}`)))
+        assert.match(line, /^HTTP\/1.1 40[03] /, port)
+      }
+      untouched(stage)
+    }))
+
+  // Seen to fail, case by case, with each of the four lines of `faultOf` out.
+  test("carries TLS to its own host and nothing else", (stage) =>
+    Effect.gen(function* () {
+      const [other, none, long, right] = yield* wait(() =>
+        Promise.all([
+          clientHello("other.example.com"),
+          clientHello(undefined),
+          clientHello(`${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(60)}.com`),
+          clientHello(host)
+        ])
+      )
+      for (const [words, reason] of [
+        ["SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "only TLS"],
+        [`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, "only TLS"],
+        [other, "another server"],
+        [none, "names no server"],
+        [long, "another server"],
+        [withEncryptedHello(right), "ECH"]
+      ] as const) {
+        const { line, text } = yield* wait(() => sayInTunnel(stage.socket, `${host}:443`, words))
+        assert.match(line, /^HTTP\/1.1 200 /)
+        assert.strictEqual(text, "")
+        // Each reason is told once, however often it is met.
+        const told = (yield* stage.refusals()).map((refusal) => refusal.reason).join()
+        if (told !== "") assert.include(told, reason)
+      }
+      assert.deepStrictEqual(stage.upstream.got, [])
+    }))
+
+  // Seen to fail with the deadline of the first words out.
+  test("is closed when its first words are too slow", (stage) =>
+    Effect.gen(function* () {
+      const hello = yield* wait(() => clientHello(host))
+      const { socket } = yield* wait(() => openTunnel(stage.socket, `${host}:443`))
+      const began = performance.now()
+      let closed = false
+      socket.on("close", () => (closed = true))
+      for (let at = 0; at < hello.length && !closed; at++) {
+        socket.write(hello.subarray(at, at + 1))
+        yield* wait(() => sleep(30))
+      }
+      assert.isTrue(closed)
+      assert.isBelow(performance.now() - began, 9_000)
+      assert.deepStrictEqual(stage.upstream.got, [])
+    }))
+
+  test("may say its first words in small pieces", (stage) =>
+    Effect.gen(function* () {
+      const hello = yield* wait(() => clientHello(host))
+      const { socket } = yield* wait(() => openTunnel(stage.socket, `${host}:443`))
+      for (const byte of hello) socket.write(Buffer.from([byte]))
+      const [answer] = yield* wait(
+        () => new Promise<[Buffer]>((resolve) => socket.once("data", (data) => resolve([data])))
+      )
+      assert.strictEqual(answer.toString(), "hello from upstream")
+    }))
+
+  test("can be had once its host is allowed, without a new sandbox", (stage) =>
+    Effect.gen(function* () {
+      stage.internet.name("more.example.com", [publicAddress])
+      const refused = yield* wait(() => say(stage.socket, connectRequest("more.example.com:443")))
+      assert.match(refused.line, /403 .*more\.example\.com.*not on the list.*POST/)
+      assert.deepInclude((yield* stage.refusals())[0], { host: "more.example.com" })
+    }))
+
+  test(
+    "leads nowhere without a network",
+    (stage) =>
+      Effect.gen(function* () {
+        const { line } = yield* wait(() => say(stage.socket, connectRequest(`${host}:443`)))
+        assert.match(line, /403 .*files\.example\.com.*"none"/)
+        untouched(stage)
+      }),
+    { mode: "none", hosts: [] }
+  )
+})
+
+/** The same hello with an empty extension that announces an encrypted one. */
+const withEncryptedHello = (hello: Buffer): Buffer => {
+  const extension = Buffer.from([0xfe, 0x0d, 0, 0])
+  const bytes = Buffer.concat([hello, extension])
+  const grow = (at: number, size: number) => bytes.writeUIntBE(bytes.readUIntBE(at, size) + extension.length, at, size)
+  grow(3, 2)
+  grow(6, 3)
+  const session = bytes[43] ?? 0
+  const suites = 44 + session
+  const compressions = suites + 2 + bytes.readUInt16BE(suites)
+  grow(compressions + 1 + (bytes[compressions] ?? 0), 2)
+  return bytes
+}
