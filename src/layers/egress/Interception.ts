@@ -4,7 +4,7 @@
  * Owns: the place where such a thing is put in, and what it gets. By default there is none, and every tunnel is opaque.
  * Does not own: whether a host may be reached; nothing is asked to take a tunnel that the task's policy refuses.
  */
-import { Context, Effect, Option, type Scope } from "effect"
+import { Context, Effect, type Option, type Scope } from "effect"
 import type { Duplex } from "node:stream"
 import type { Socket } from "node:net"
 import type { EgressSpec } from "../../services/Egress.ts"

@@ -28,17 +28,12 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
     const run = yield* FiberSet.makeRuntime<never>()
     const sockets = new Set<Duplex>()
 
-    const note = ({ host, reason, remedy }: Refused) => {
-      const refusal = { host, reason, remedy }
-      if (context.ledger.refuse(refusal)) context.onRefused(refusal)
-    }
-
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       run(
         answerRequest(context, request, response).pipe(
           Effect.catchTag("Refused", (refused) =>
             Effect.sync(() => {
-              note(refused)
+              noteRefusal(context, refused)
               refuseRequest(response, refused)
             })
           ),
@@ -63,7 +58,7 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
           Effect.ensuring(Effect.sync(() => established && client.destroy())),
           Effect.catchTag("Refused", (refused) =>
             Effect.sync(() => {
-              note(refused)
+              noteRefusal(context, refused)
               if (!established) refuseTunnel(client, refused)
             })
           )
@@ -84,14 +79,14 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
     server.maxConnections = limits.connections
     server.on("connect", onConnect)
     server.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
-      note(never(request.headers.host ?? "", "another protocol than HTTP is asked for (Upgrade)"))
+      noteRefusal(context, never(request.headers.host ?? "", "another protocol than HTTP is asked for (Upgrade)"))
       socket.destroy()
     })
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
       if (!socket.writable) return void socket.destroy()
       const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : 400
       const refused = new Refused({ ...malformed("(unknown)", "the request is not valid HTTP"), status })
-      note(refused)
+      noteRefusal(context, refused)
       socket.end(rawAnswer(refused), () => socket.destroy())
     })
     server.on("connection", (socket) => {
@@ -111,6 +106,11 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
         })
     )
   })
+
+const noteRefusal = ({ ledger, onRefused }: ProxyContext, { host, reason, remedy }: Refused): void => {
+  const refusal = { host, reason, remedy }
+  if (ledger.refuse(refusal)) onRefused(refusal)
+}
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"

@@ -11,7 +11,7 @@ import type { Ledger } from "./Ledger.ts"
 import * as limits from "./limits.ts"
 import { type Outside, publicAddresses } from "./Outside.ts"
 import type { Policy } from "./Policy.ts"
-import { malformed, never, rawAnswer, Refused } from "./Refused.ts"
+import { malformed, never, rawAnswer, type Refused } from "./Refused.ts"
 
 export interface TunnelContext {
   readonly policy: Policy
