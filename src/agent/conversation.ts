@@ -27,16 +27,6 @@ export const toolUses = (content: ReadonlyArray<ContentBlock>): ReadonlyArray<To
 export const saysSomething = (content: ReadonlyArray<ContentBlock>): boolean =>
   content.some((block) => block.type === "text" || block.type === "tool_use")
 
-export const textOf = (content: ReadonlyArray<ContentBlock>): string =>
-  content
-    .flatMap((block) => (block.type === "text" ? [block.text] : []))
-    .join("\n\n")
-    .trim()
-
-/** What the model said last: the closing words of the work. */
-export const closingWords = (messages: ReadonlyArray<TurnMessage>): string =>
-  textOf(messages.findLast(({ role }) => role === "assistant")?.content ?? [])
-
 /** Tool calls of the last message that have no result yet. */
 export const openCalls = (messages: ReadonlyArray<TurnMessage>): ReadonlyArray<ToolUseBlock> => {
   const last = messages.at(-1)

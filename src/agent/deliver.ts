@@ -1,7 +1,8 @@
 /**
- * Bringing the work back: one commit on one branch, pushed only onto what was there before.
+ * Bringing the work back: one commit on one branch, pushed only onto what was there before, and its pull request.
  */
 import { Effect, Option } from "effect"
+import type { AppConfig } from "../services/AppConfig.ts"
 import { type BranchMoved, GitStore } from "../services/GitStore.ts"
 import type { CommitId } from "../services/Ids.ts"
 import type { Task } from "../services/Task.ts"
@@ -12,18 +13,25 @@ import { storeKey } from "./checkpoint.ts"
 import { clearCiChanges } from "./ciChanges.ts"
 import { TaskFailed, type TaskPaused } from "./outcome.ts"
 import { commitMessage } from "./prompt.ts"
+import { bringPullRequest } from "./pullRequest.ts"
 import { remoteRetries, remoteTrouble } from "./remote.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
 const author = { name: "Errand", email: "errand@localhost" }
 
+/** Delivers what was saved, as far as it is not delivered yet. Doing it again after a crash changes nothing. */
+export const deliver = Effect.fn("deliver")(function* (run: TaskRun, closingWords: string) {
+  yield* bringBranch(run, closingWords)
+  yield* bringPullRequest(run)
+})
+
 /**
- * Delivers what was saved, if the branch does not hold it yet. Doing it again after a crash changes nothing.
+ * Pushes what was saved, if the branch does not hold it yet.
  *
  * A commit stands on what its line of work had delivered before, so after a rewind Errand takes its own branch back:
  * what the rewind left behind is no part of its history any more.
  */
-export const deliver = Effect.fn("deliver")(function* (run: TaskRun, closingWords: string) {
+const bringBranch = Effect.fnUntraced(function* (run: TaskRun, closingWords: string) {
   const task = yield* run.task
   if (task.headCommit === null) return
   const before = deliveredBefore(task)
@@ -52,7 +60,7 @@ interface Place {
   readonly expected: CommitId | null
 }
 
-type Pushing = Effect.Effect<CommitId, TaskFailed | TaskPaused | StorageFull, GitStore | TaskRepo>
+type Pushing = Effect.Effect<CommitId, TaskFailed | TaskPaused | StorageFull, AppConfig | GitStore | TaskRepo>
 
 /**
  * Pushes the work as one commit and says where the branch is then. A run that died right after its push has left a
@@ -102,7 +110,7 @@ const push = Effect.fnUntraced(function* (
   const task = yield* run.task
   yield* store
     .push(storeKey(task), { branch: task.branch, commit, expected })
-    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble))
+    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
   return commit
 })
 

@@ -5,6 +5,7 @@
  * whatever names the task or its repository stands in the first message.
  */
 import type { SystemBlock } from "../services/ClaudeClient.ts"
+import { harmless } from "../services/pullRequestText.ts"
 import type { Task } from "../services/Task.ts"
 import { visibleMarkdown } from "../services/visibleText.ts"
 
@@ -52,9 +53,12 @@ export const firstMessage = (task: Task, instructions: ReadonlyArray<Instruction
   return [...parts, where, task.prompt].join("\n\n")
 }
 
-/** The title, then the model's closing words, then whose work this is. Bounded, and the same for the same task. */
+/**
+ * The title, then the model's closing words, then whose work this is. Bounded, and the same for the same task. Forges read
+ * commands in commits: the model's words give none.
+ */
 export const commitMessage = (task: Task, closingWords: string): string =>
-  [task.title.slice(0, 200), closingWords.slice(0, 8_000).trim(), `Errand-Task: ${task.id}`]
+  [task.title.slice(0, 200), harmless(closingWords.slice(0, 8_000)).trim(), `Errand-Task: ${task.id}`]
     .filter((part) => part !== "")
     .join("\n\n")
     .concat("\n")

@@ -1,10 +1,12 @@
 /**
  * Trouble with the git remote: when to try again, and what it means for the task when that does not help.
  */
-import { Duration, Effect, Random, Schedule } from "effect"
+import { Duration, Effect, Option, Random, Schedule } from "effect"
+import { AppConfig } from "../services/AppConfig.ts"
+import { forgeOf } from "../services/forges.ts"
 import type { BranchMoved, RemoteFailed } from "../services/GitStore.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { credentialNeeded, diskFull } from "../services/TaskCommands.ts"
+import { credentialNeeded, diskFull, reconnectGitHub } from "../services/TaskCommands.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
@@ -27,12 +29,24 @@ export const remoteRetries = (run: TaskRun) =>
     )
   )
 
-const pauses: Partial<Record<RemoteFailed["reason"], string>> = { auth: credentialNeeded, no_space: diskFull }
+/** What the owner of a task has to do where the repository lives, before it goes on. */
+export const signInNeeded = Effect.fnUntraced(function* (run: TaskRun) {
+  const { repository } = yield* run.task
+  const forge = forgeOf(repository.url, yield* AppConfig)
+  const isGitHub = Option.exists(forge, ({ kind }) => kind === "github")
+  return yield* new TaskPaused({ reason: isGitHub ? reconnectGitHub : credentialNeeded })
+})
 
 /** A missing sign-in and a full disk pause the task; everything else that retries did not mend fails it. */
-export const remoteTrouble = (error: RemoteFailed): Effect.Effect<never, TaskFailed | TaskPaused> => {
-  const reason = pauses[error.reason]
-  return reason === undefined
-    ? new TaskFailed({ code: `repository_${error.reason}`, message: error.detail })
-    : new TaskPaused({ reason })
-}
+export const remoteTrouble =
+  (run: TaskRun) =>
+  (error: RemoteFailed): Effect.Effect<never, TaskFailed | TaskPaused, AppConfig> => {
+    switch (error.reason) {
+      case "auth":
+        return signInNeeded(run)
+      case "no_space":
+        return new TaskPaused({ reason: diskFull })
+      default:
+        return new TaskFailed({ code: `repository_${error.reason}`, message: error.detail })
+    }
+  }

@@ -4,6 +4,7 @@
 import { Cause, Duration, Effect, Either, Exit, Option, Ref } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { TaskId } from "../services/Ids.ts"
+import { lastWords } from "../services/Message.ts"
 import { Sandbox } from "../services/Sandbox.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
@@ -12,7 +13,6 @@ import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { lastSaved, noCommits, storeKey, type Workplace } from "./checkpoint.ts"
 import { ciChangesRefused } from "./ciChanges.ts"
-import { closingWords } from "./conversation.ts"
 import { deliver } from "./deliver.ts"
 import { remainingMs } from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
@@ -95,7 +95,7 @@ const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const conversation = yield* work(run, place, progress).pipe(
     Effect.timeoutFail({ duration: left, onTimeout: () => new TaskPaused({ reason: "time_limit_reached" }) })
   )
-  yield* deliver(run, closingWords(conversation))
+  yield* deliver(run, lastWords(conversation))
   yield* end(run, TaskChange.Completed())
 })
 
@@ -114,7 +114,7 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
     pack: files === null ? null : store.pack(key, [files, ...(start.commit === null ? [] : [start.commit])], [])
   }).pipe(
     Effect.catchTags({
-      RemoteFailed: remoteTrouble,
+      RemoteFailed: remoteTrouble(run),
       PipeFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message }),
       SnapshotFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message })
     })
@@ -147,7 +147,7 @@ const findStart = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   }
   return yield* store
     .fetch(key, Option.fromNullable(task.repository.ref))
-    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble))
+    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
 })
 
 const openSandbox = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {

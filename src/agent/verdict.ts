@@ -3,8 +3,8 @@
  */
 import { Data } from "effect"
 import type { Response } from "../services/ClaudeClient.ts"
-import type { ToolUseBlock } from "../services/Message.ts"
-import { saysSomething, textOf, toolUses } from "./conversation.ts"
+import { textOf, type ToolUseBlock } from "../services/Message.ts"
+import { saysSomething, toolUses } from "./conversation.ts"
 import { TaskFailed } from "./outcome.ts"
 import { nudges } from "./prompt.ts"
 

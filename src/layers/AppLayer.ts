@@ -3,7 +3,7 @@
  *
  *   Schedules ─── SchedulerFiber      TaskRepo ─── RetentionFiber
  *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
- *               ├─ GitStore ── GitCredentials ── Vault
+ *               ├─ GitStore, Forge ── ForgeTokens, GitCredentials ── Vault
  *               ├─ DiskSpace, Backups
  *               ├─ Sandbox       (docker, process) ── Egress ── NetworkLog
  *               └─ ClaudeClient  (anthropic, scripted)
@@ -26,6 +26,7 @@ import * as DataDirLock from "./DataDirLock.ts"
 import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
 import * as EgressProxy from "./EgressProxy.ts"
 import * as EventBusSqlite from "./EventBusSqlite.ts"
+import * as ForgeOctokit from "./ForgeOctokit.ts"
 import * as ForgeSignInGitHub from "./ForgeSignInGitHub.ts"
 import * as ForgeTokensSqlite from "./ForgeTokensSqlite.ts"
 import * as GitCredentialsSqlite from "./GitCredentialsSqlite.ts"
@@ -90,10 +91,13 @@ export const layerWith = (parts: Partial<Parts>) => {
     IdempotencySqlite.layer,
     GitCredentialsSqlite.layer
   ).pipe(Layer.provideMerge(VaultAesGcm.layer))
-  const outside = Layer.mergeAll(GitStoreBare.layer, given.sandbox, given.model, PricingFile.layer).pipe(
-    Layer.provideMerge(EgressProxy.layer),
-    Layer.provideMerge(NetworkLogSqlite.layer)
-  )
+  const outside = Layer.mergeAll(
+    GitStoreBare.layer,
+    ForgeOctokit.layer,
+    given.sandbox,
+    given.model,
+    PricingFile.layer
+  ).pipe(Layer.provideMerge(EgressProxy.layer), Layer.provideMerge(NetworkLogSqlite.layer))
   return Layer.merge(SchedulerFiber.layer, RetentionFiber.layer).pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),
     Layer.provideMerge(Layer.mergeAll(BudgetsSqlite.layer, SchedulesSqlite.layer, BackupsLitestream.layer)),

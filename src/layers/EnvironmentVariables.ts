@@ -55,6 +55,29 @@ export const variablesOn = (machine: HostSize) => {
       "",
       "Who may sign in with GitHub: logins and org:NAME for the members of an organization, divided by commas."
     ),
+    forges: withDefault(
+      "ERRAND_FORGES",
+      Syntax.forgeList,
+      "",
+      "Forges beside GitHub where pull requests are opened: gitea=https://code.example.org (Forgejo too), divided by commas."
+    ),
+    pullRequests: withDefault(
+      "ERRAND_PULL_REQUESTS",
+      Syntax.oneOf("draft", "ready"),
+      "draft",
+      "How pull requests begin: as drafts, or ready for review."
+    ),
+    webhookSecret: optional(
+      "ERRAND_GITHUB_WEBHOOK_SECRET",
+      Syntax.longSecret(16),
+      "Secret of the webhook by which GitHub tells of comments and checks. Not set: there is no such route."
+    ),
+    botName: withDefault(
+      "ERRAND_BOT_NAME",
+      Syntax.botName,
+      "errand",
+      "Name by which comments at GitHub address Errand, without the @."
+    ),
     strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
     litestreamUrl: optional(
       "ERRAND_LITESTREAM_URL",

@@ -5,9 +5,11 @@ import type { FileSystem } from "@effect/platform"
 import { Effect, Layer, Schema } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
-import { GitCredentials } from "../services/GitCredentials.ts"
-import { GitStore, type StoreKey } from "../services/GitStore.ts"
+import type { ForgeTokens } from "../services/ForgeTokens.ts"
+import type { GitCredentials } from "../services/GitCredentials.ts"
+import { GitStore, RemoteFailed, type StoreKey } from "../services/GitStore.ts"
 import { DataDir } from "./DataDirLock.ts"
+import { makeAccess } from "./forge/access.ts"
 import { makeChangedPaths } from "./git/changedPaths.ts"
 import { makeAsk } from "./git/answerers.ts"
 import { makeCheckpoint } from "./git/checkpoints.ts"
@@ -21,7 +23,7 @@ import { makeObjects } from "./git/objects.ts"
 import { type Git, makeGit } from "./git/process.ts"
 import { makePush } from "./git/push.ts"
 import { makeReceive } from "./git/receive.ts"
-import { makeConnect, type Resolve, resolveBySystem } from "./git/remote.ts"
+import { makeConnect, type Remote, type Resolve, resolveBySystem } from "./git/remote.ts"
 import { makeRepositories } from "./git/repositories.ts"
 
 /** There is no git, or one that can't be told which address to connect to. */
@@ -45,6 +47,13 @@ const checkVersion = Effect.fnUntraced(function* (git: Git) {
   }
 })
 
+const isRemoteFailed = Schema.is(RemoteFailed)
+
+const isRefusedSignIn =
+  ({ signInRefused }: Remote) =>
+  (error: unknown): boolean =>
+    signInRefused !== undefined && isRemoteFailed(error) && error.reason === "auth"
+
 export interface Options extends Partial<Limits> {
   /** How names of hosts become addresses; the system's resolver by default. */
   readonly resolve?: Resolve
@@ -60,7 +69,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const repositories = yield* makeRepositories(git, join(dataDir, "repositories"), limits)
   const connect = makeConnect({
     policy: { trustedHosts: config.trustedGitHosts, allowLocal: config.allowLocalRepositories },
-    credentials: yield* GitCredentials,
+    access: yield* makeAccess,
     resolve,
     knownHosts: join(dataDir, "known_hosts")
   })
@@ -74,17 +83,23 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const makeOne = makeCheckpoint(ask, yield* makeLooseObjects, repositories)
   const at = (key: StoreKey) => repositories.pathOf(key)
 
+  /** A sign-in that the host refuses is renewed, and tried once more. */
+  const atRemote = <A, E>(key: StoreKey, use: (remote: Remote) => Effect.Effect<A, E>) =>
+    Effect.flatMap(connect(key), (remote) =>
+      use(remote).pipe(
+        Effect.catchIf(isRefusedSignIn(remote), () =>
+          Effect.zipRight(remote.signInRefused ?? Effect.void, Effect.flatMap(connect(key), use))
+        )
+      )
+    )
+
   return GitStore.of({
     fetch: Effect.fn("GitStore.fetch")(function* (key, ref) {
-      const remote = yield* connect(key)
-      const start = yield* fetchRef(remote, at(key), ref)
+      const start = yield* atRemote(key, (remote) => fetchRef(remote, at(key), ref))
       yield* repositories.tidy(at(key))
       return start
     }),
-    push: Effect.fn("GitStore.push")(function* (key, target) {
-      const remote = yield* connect(key)
-      yield* pushCommit(remote, at(key), target)
-    }),
+    push: Effect.fn("GitStore.push")((key, target) => atRemote(key, (remote) => pushCommit(remote, at(key), target))),
     receive: (key, keep, pack) => take(at(key), keep, pack).pipe(Effect.withSpan("GitStore.receive")),
     checkpoint: (key, spec) => makeOne(at(key), spec).pipe(Effect.withSpan("GitStore.checkpoint")),
     forget: Effect.fn("GitStore.forget")(function* (key, name) {
@@ -114,7 +129,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
 /** With other limits, or another resolver, than a server has. */
 export const layerWith = (
   options: Options
-): Layer.Layer<GitStore, GitMissing, AppConfig | DataDir | FileSystem.FileSystem | GitCredentials> =>
+): Layer.Layer<GitStore, GitMissing, AppConfig | DataDir | FileSystem.FileSystem | ForgeTokens | GitCredentials> =>
   Layer.scoped(GitStore, make(options))
 
 export const layer = layerWith({})

@@ -165,3 +165,25 @@ export const registries: Syntax<Registries> = (text) => {
   }
   return Either.right({ ...publicRegistries, ...given })
 }
+
+const gitea = "gitea="
+
+/** `gitea=<URL>` entries divided by commas. */
+export const forgeList: Syntax<ReadonlyArray<{ readonly kind: "gitea"; readonly url: string }>> = (text) =>
+  Either.all(
+    text
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== "")
+      .map((entry) =>
+        entry.startsWith(gitea)
+          ? Either.map(httpUrl(entry.slice(gitea.length)), (url) => ({ kind: "gitea" as const, url }))
+          : Either.left("")
+      )
+  ).pipe(Either.mapLeft(() => "gitea=https://host, several divided by commas"))
+
+/** A login, as GitHub has them. */
+export const botName: Syntax<string> = (text) =>
+  /^[a-z\d](?:[a-z\d-]{0,37}[a-z\d])?$/i.test(text)
+    ? Either.right(text)
+    : Either.left("1 to 39 letters, digits and hyphens, without the @")

@@ -24,6 +24,7 @@ import type { Budgets } from "../services/Budgets.ts"
 import type { ClaudeClient } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import type { EventBus } from "../services/EventBus.ts"
+import type { Forge } from "../services/Forge.ts"
 import type { GitStore } from "../services/GitStore.ts"
 import type { Ids, TaskId } from "../services/Ids.ts"
 import type { Pricing } from "../services/Pricing.ts"
@@ -39,7 +40,18 @@ const healthCheck = Duration.seconds(2)
 const questionCheck = Schedule.spaced("5 seconds")
 
 type Needs =
-  AppConfig | Budgets | ClaudeClient | DiskSpace | EventBus | GitStore | Ids | Pricing | Sandbox | TaskQueue | TaskRepo
+  | AppConfig
+  | Budgets
+  | ClaudeClient
+  | DiskSpace
+  | EventBus
+  | Forge
+  | GitStore
+  | Ids
+  | Pricing
+  | Sandbox
+  | TaskQueue
+  | TaskRepo
 
 export const layer = Layer.scoped(
   TaskRunner,

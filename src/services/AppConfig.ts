@@ -74,6 +74,18 @@ export interface Settings {
   /** Set: key for secrets at rest; none: a key file in the data directory. */
   readonly secretKey: Option.Option<Redacted.Redacted>
   readonly github: GitHubSettings
+  /** Forges beside GitHub; Forgejo has the API of Gitea. URLs are without a slash at their end. */
+  readonly forges: ReadonlyArray<{ readonly kind: "gitea"; readonly url: string }>
+  readonly pullRequests: {
+    /** Whether they begin as drafts. */
+    readonly draft: boolean
+  }
+  readonly bot: {
+    /** Comments that begin with `@` and this name are for Errand. */
+    readonly name: string
+    /** The secret that GitHub signs its webhooks with; none: comments are not heard. */
+    readonly webhookSecret: Option.Option<Redacted.Redacted>
+  }
   readonly strict: boolean
   /** Metrics of the Litestream that replicates the database; none: nothing does. */
   readonly litestreamUrl: Option.Option<string>

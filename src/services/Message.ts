@@ -1,7 +1,7 @@
 /**
  * The conversation of a task, in the blocks of the Messages API.
  *
- * Owns: the schemas of messages and their blocks.
+ * Owns: the schemas of messages and their blocks, and what was said in them.
  * Does not own: how a conversation becomes a request (`agent/conversation.ts`).
  */
 import { Schema } from "effect"
@@ -80,3 +80,14 @@ export const PendingMessage = Schema.Struct({
   createdAt: Timestamp
 }).annotations({ identifier: "PendingMessage" })
 export interface PendingMessage extends Schema.Schema.Type<typeof PendingMessage> {}
+
+/** The words of a message, without calls and thoughts. */
+export const textOf = (content: ReadonlyArray<ContentBlock>): string =>
+  content
+    .flatMap((block) => (block.type === "text" ? [block.text] : []))
+    .join("\n\n")
+    .trim()
+
+/** What the model said last: the closing words of its work. */
+export const lastWords = (messages: ReadonlyArray<Pick<Message, "role" | "content">>): string =>
+  textOf(messages.findLast(({ role }) => role === "assistant")?.content ?? [])

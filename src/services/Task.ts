@@ -105,9 +105,16 @@ export const TaskError = Schema.Struct({
 }).annotations({ identifier: "TaskError" })
 export interface TaskError extends Schema.Schema.Type<typeof TaskError> {}
 
+/** As the forge had it when it was last looked at. */
 export const PullRequest = Schema.Struct({
   url: Schema.String,
-  number: Schema.Int
+  number: Schema.Int,
+  state: Schema.Literal("open", "closed", "merged"),
+  draft: Schema.Boolean,
+  /** Of the newest commit: `failed` when any has failed, `passed` when all are done and none has. */
+  checks: Schema.Literal("none", "pending", "passed", "failed"),
+  /** `changes_requested` when any reviewer still asks for changes. */
+  review: Schema.Literal("none", "approved", "changes_requested")
 }).annotations({ identifier: "PullRequest" })
 export interface PullRequest extends Schema.Schema.Type<typeof PullRequest> {}
 

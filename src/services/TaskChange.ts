@@ -87,6 +87,8 @@ export type TaskChange = Data.TaggedEnum<{
   CiChanged: { readonly paths: ReadonlyArray<string> }
   BranchPushed: { readonly branch: string; readonly commit: CommitId }
   PullRequestOpened: { readonly pullRequest: PullRequest }
+  /** What the forge says of it has changed. */
+  PullRequestChanged: { readonly pullRequest: PullRequest }
   /** What the owner changed by hand; never a status. */
   Updated: { readonly patch: Partial<Pick<Task, "title" | "tags" | "priority" | "limits">> }
   /** Time of work that ended with this run's end or with this step. */

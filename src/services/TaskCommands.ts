@@ -90,9 +90,12 @@ export const rewind =
 /** The reason of a pause that lasts until there is a credential for the repository's host. */
 export const credentialNeeded = "git_credential_needed"
 
-/** A credential has been stored: what waited for it goes on. */
+/** The reason of a pause that lasts until the owner has signed in at GitHub, or stored a token for it. */
+export const reconnectGitHub = "reconnect_github"
+
+/** There is a new sign-in or credential: what waited for one goes on. */
 export const signedIn: Decide<never> = (task) =>
-  task.status === "paused" && task.pausedReason === credentialNeeded
+  task.status === "paused" && (task.pausedReason === credentialNeeded || task.pausedReason === reconnectGitHub)
     ? Either.right([TaskChange.Queued({ reason: "resume" })])
     : nothing
 

@@ -98,7 +98,8 @@ export const TaskEvent = Schema.Union(
     /** CI definitions that the branch changes, when it changes any. */
     ciChanges: Schema.optionalWith(Schema.Array(Schema.String), { exact: true })
   }),
-  event("pull_request.opened", PullRequest.fields),
+  event("pull_request.opened", { url: PullRequest.fields.url, number: PullRequest.fields.number }),
+  event("pull_request.updated", PullRequest.fields),
   /** Messages and checkpoints that this leaves behind are `superseded`: read the lists again. */
   event("task.rewound", { checkpoint: CommitId }),
   event("task.updated", { fields: Schema.Array(Schema.String) }),

@@ -6,6 +6,7 @@
  */
 import { Array, DateTime, Effect, Either, Option, Schema } from "effect"
 import { AppConfig, type Settings } from "./AppConfig.ts"
+import { forgeOf } from "./forges.ts"
 import { Ids, type ScheduleId, type TaskId, type UserId } from "./Ids.ts"
 import type { NewTask } from "./NewTask.ts"
 import { type PriceTable, priceOf, Pricing } from "./Pricing.ts"
@@ -82,13 +83,13 @@ const model = (request: NewTask, { settings, prices }: Circumstances): Either.Ei
       )
 }
 
-const delivery = (request: NewTask) =>
-  request.delivery === "pull_request"
+const delivery = (request: NewTask, { settings }: Circumstances) =>
+  request.delivery === "pull_request" && Option.isNone(forgeOf(request.repository.url, settings))
     ? refuse(
         "delivery_unavailable",
         "delivery",
         `must be "branch" or "none"`,
-        `No forge is configured on this server, so it can't open pull requests. Use "branch" or "none".`
+        `Errand knows of no forge at this repository's host, so it can't open pull requests there. Use "branch" or "none", or name the forge in ERRAND_FORGES.`
       )
     : Either.right(request.delivery ?? "branch")
 
@@ -116,7 +117,7 @@ export const draftTask = (
   Either.map(
     Either.all({
       repository: repository(request, circumstances),
-      delivery: delivery(request),
+      delivery: delivery(request, circumstances),
       network: network(request, circumstances),
       secrets: secrets(request),
       model: model(request, circumstances),

@@ -120,6 +120,7 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
     case "BranchPushed":
       return { ...task, headCommit: change.commit, pushedCommit: change.commit, deliveredCommit: change.commit }
     case "PullRequestOpened":
+    case "PullRequestChanged":
       return { ...task, pullRequest: change.pullRequest }
     case "Updated":
       return { ...task, ...change.patch }

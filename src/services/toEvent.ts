@@ -104,7 +104,9 @@ export const toEvent = (task: Task, change: TaskChange): TaskEvent | null => {
         ...(task.ciChanges.length === 0 ? {} : { ciChanges: task.ciChanges })
       }
     case "PullRequestOpened":
-      return { type: "pull_request.opened", ...change.pullRequest }
+      return { type: "pull_request.opened", url: change.pullRequest.url, number: change.pullRequest.number }
+    case "PullRequestChanged":
+      return { type: "pull_request.updated", ...change.pullRequest }
     case "Updated":
       return { type: "task.updated", fields: Object.keys(change.patch) }
     case "Worked":
@@ -139,6 +141,7 @@ const cardChanges: ReadonlySet<TaskChange["_tag"]> = new Set<TaskChange["_tag"]>
   "DeliveryStarted",
   "BranchPushed",
   "PullRequestOpened",
+  "PullRequestChanged",
   "Updated",
   "Waiting",
   "Paused",

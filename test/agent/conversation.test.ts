@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { closingWords, openCalls, text, toolResult, toRequest } from "../../src/agent/conversation.ts"
+import { openCalls, text, toolResult, toRequest } from "../../src/agent/conversation.ts"
 import { definitions } from "../../src/agent/toolCatalogue.ts"
 import { forModel } from "../../src/agent/tools.ts"
 import { group } from "../../src/agent/useTools.ts"
 import type { TurnMessage } from "../../src/services/ClaudeClient.ts"
 import { ToolCallId } from "../../src/services/Ids.ts"
-import type { ToolUseBlock } from "../../src/services/Message.ts"
+import { lastWords, type ToolUseBlock } from "../../src/services/Message.ts"
 
 const use = (id: string, name = "read_file"): ToolUseBlock => ({
   type: "tool_use",
@@ -83,7 +83,7 @@ describe("reading a conversation", () => {
   })
 
   it("takes the last words of the model as its closing words", () => {
-    expect(closingWords(conversation)).toBe("done")
-    expect(closingWords([])).toBe("")
+    expect(lastWords(conversation)).toBe("done")
+    expect(lastWords([])).toBe("")
   })
 })

@@ -93,6 +93,10 @@ describe("AppConfigEnv", () => {
         ERRAND_GITHUB_CLIENT_SECRET: "hush",
         ERRAND_GITHUB_URL: "https://github.acme.example/",
         ERRAND_ALLOWED_LOGINS: "Alice, org:Acme,bob_acme",
+        ERRAND_FORGES: "gitea=https://code.example/, gitea=http://forge.lan:3000",
+        ERRAND_PULL_REQUESTS: "ready",
+        ERRAND_GITHUB_WEBHOOK_SECRET: "s".repeat(16),
+        ERRAND_BOT_NAME: "errand-bot",
         ERRAND_STRICT: "true",
         ERRAND_COMMAND_SILENCE: "90s",
         ERRAND_LITESTREAM_URL: "http://127.0.0.1:9090/metrics",
@@ -134,6 +138,12 @@ describe("AppConfigEnv", () => {
           app: Option.some({ clientId: "Iv1.errand", clientSecret: Redacted.make("hush") }),
           allowedLogins: { users: ["alice", "bob_acme"], organizations: ["acme"] }
         },
+        forges: [
+          { kind: "gitea", url: "https://code.example" },
+          { kind: "gitea", url: "http://forge.lan:3000" }
+        ],
+        pullRequests: { draft: false },
+        bot: { name: "errand-bot", webhookSecret: Option.some(Redacted.make("s".repeat(16))) },
         strict: true,
         litestreamUrl: Option.some("http://127.0.0.1:9090/metrics"),
         taskRetentionDays: Option.some(90),

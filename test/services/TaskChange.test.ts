@@ -29,6 +29,15 @@ const queued = begin(draftOf(owner), now)
 const running = evolve(queued, start(), now)
 const question = newQuestionId()
 
+const pullRequest = {
+  url: "https://forge.example/1",
+  number: 1,
+  state: "open",
+  draft: true,
+  checks: "none",
+  review: "none"
+} as const
+
 /** One of each kind. */
 const examples: { readonly [Tag in TaskChange["_tag"]]: ChangeOf<Tag> } = {
   Created: TaskChange.Created({ draft: draftOf(owner) }),
@@ -51,7 +60,10 @@ const examples: { readonly [Tag in TaskChange["_tag"]]: ChangeOf<Tag> } = {
   DeliveryStarted: TaskChange.DeliveryStarted(),
   CiChanged: TaskChange.CiChanged({ paths: [".github/workflows/check.yml"] }),
   BranchPushed: TaskChange.BranchPushed({ branch: "errand/x", commit: commit("c") }),
-  PullRequestOpened: TaskChange.PullRequestOpened({ pullRequest: { url: "https://forge.example/1", number: 1 } }),
+  PullRequestOpened: TaskChange.PullRequestOpened({ pullRequest }),
+  PullRequestChanged: TaskChange.PullRequestChanged({
+    pullRequest: { ...pullRequest, state: "merged", draft: false, checks: "passed", review: "approved" }
+  }),
   Updated: TaskChange.Updated({ patch: { title: "new", tags: ["a"] } }),
   Worked: TaskChange.Worked({ ms: 5 }),
   Waiting: TaskChange.Waiting({ questionId: question }),

@@ -3,6 +3,7 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option, Redacted } from "effect"
 import * as DataDirLock from "../../src/layers/DataDirLock.ts"
+import * as ForgeTokensMemory from "../../src/layers/ForgeTokensMemory.ts"
 import * as GitStoreBare from "../../src/layers/GitStoreBare.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
 import { type CredentialKind, GitCredentials } from "../../src/services/GitCredentials.ts"
@@ -47,6 +48,7 @@ export const gitStoreLayer = ({
         }
       })
     ),
+    Layer.provide(ForgeTokensMemory.layer),
     Layer.provide(
       Layer.succeed(AppConfig, { ...settings, trustedGitHosts: trustedHosts, allowLocalRepositories: allowLocal })
     ),

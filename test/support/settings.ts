@@ -38,6 +38,9 @@ export const settings: Settings = {
     app: Option.none(),
     allowedLogins: { users: [], organizations: [] }
   },
+  forges: [],
+  pullRequests: { draft: true },
+  bot: { name: "errand", webhookSecret: Option.none() },
   strict: false,
   litestreamUrl: Option.none(),
   taskRetentionDays: Option.none(),

@@ -51,7 +51,16 @@ export const taskListsContract = <E>(name: string, adapter: Layer.Layer<TaskServ
             TaskChange.RepositoryReady({ baseCommit: commit("1") }),
             TaskChange.CiChanged({ paths: [".github/workflows/a.yml", "b\n,c"] }),
             TaskChange.BranchPushed({ branch: task.branch, commit: commit("2") }),
-            TaskChange.PullRequestOpened({ pullRequest: { url: "https://forge.example/pull/7", number: 7 } }),
+            TaskChange.PullRequestOpened({
+              pullRequest: {
+                url: "https://forge.example/pull/7",
+                number: 7,
+                state: "open",
+                draft: true,
+                checks: "failed",
+                review: "changes_requested"
+              }
+            }),
             TaskChange.Updated({ patch: { title: "new", tags: [], priority: 9 } }),
             count("r", 1e-9),
             TaskChange.Paused({ reason: "budget_reached" })

@@ -23,11 +23,14 @@ export interface AppOptions {
   /** File with prices. */
   readonly prices?: string
   readonly ciChanges?: Settings["ciChanges"]
+  /** What else is not as by default. */
+  readonly settings?: Parameters<typeof AppConfigEnv.layerWith>[0]
 }
 
-export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, script }: AppOptions) =>
+export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, script, settings }: AppOptions) =>
   AppLayer.layerWith({
     config: AppConfigEnv.layerWith({
+      ...settings,
       dataDir,
       allowLocalRepositories: true,
       maxRunning,

@@ -10,6 +10,8 @@ const remedies: Readonly<Record<string, string>> = {
   disk_full: "the server's disk is full. It goes on by itself when there is space again.",
   sandbox_disk_full:
     "its sandbox has no space left. Give sandboxes more with ERRAND_SANDBOX_DISK, or retry it with another approach.",
+  reconnect_github:
+    "GitHub wants a sign-in. Sign in with GitHub again, or store a token with PUT /api/v1/git-credentials/{host}, and it goes on.",
   git_credential_needed:
     "the git host wants a credential. Store one with PUT /api/v1/git-credentials/{host}, and it goes on."
 }

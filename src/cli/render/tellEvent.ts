@@ -76,6 +76,18 @@ const message = (event: Extract<TaskEvent, { readonly type: "message.added" }>):
           : []
       )
 
+const pullRequestWords = ({
+  checks,
+  draft,
+  review,
+  state
+}: Extract<TaskEvent, { readonly type: "pull_request.updated" }>): string =>
+  [
+    draft && state === "open" ? "draft" : state,
+    ...(checks === "none" ? [] : [`checks ${checks}`]),
+    ...(review === "none" ? [] : [review.replace("_", " ")])
+  ].join(", ")
+
 const closing = (story: Story, at: string): string => {
   const tokens =
     story.usage.inputTokens + story.usage.outputTokens + story.usage.cacheReadTokens + story.usage.cacheWriteTokens
@@ -150,6 +162,8 @@ const linesOf = (story: Story, { at, event }: Happened): ReadonlyArray<Line> => 
       return [line(span("pushed ", "good"), safeLine(event.branch), quiet(` ${shortCommit(event.commit)}`))]
     case "pull_request.opened":
       return [line(span("pull request ", "good"), safeLine(event.url))]
+    case "pull_request.updated":
+      return [line(quiet("pull request "), pullRequestWords(event))]
     case "task.waiting":
       return [note("waiting for an answer")]
     case "task.paused":

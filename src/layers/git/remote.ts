@@ -3,9 +3,9 @@
  */
 import { Effect, Either, Option, Redacted } from "effect"
 import { lookup } from "node:dns/promises"
-import type { GitCredentials } from "../../services/GitCredentials.ts"
 import { RemoteFailed, type StoreKey } from "../../services/GitStore.ts"
 import { parse, type RepositoryUrl, type UrlPolicy } from "../../services/RepositoryUrl.ts"
+import type { Access, FindAccess } from "../forge/access.ts"
 import { isPublicAddress } from "./addresses.ts"
 import { safe, settings } from "./environment.ts"
 import { refused } from "./failures.ts"
@@ -16,6 +16,8 @@ export interface Remote extends Pick<GitCall, "env" | "secret"> {
   readonly host: string
   readonly url: string
   readonly args: ReadonlyArray<string>
+  /** There when the owner's sign-in is used: what to do once the host refuses it. */
+  readonly signInRefused?: Effect.Effect<void>
 }
 
 /** All addresses of a name. */
@@ -32,20 +34,30 @@ export const resolveBySystem: Resolve = (name) =>
 
 export interface Surroundings {
   readonly policy: UrlPolicy
-  readonly credentials: GitCredentials["Type"]
+  readonly access: FindAccess
   readonly resolve: Resolve
   /** File in which the keys of SSH hosts are remembered. */
   readonly knownHosts: string
 }
 
-type Stored = Effect.Effect.Success<ReturnType<GitCredentials["Type"]["find"]>>
+type Found = Option.Option<Access>
+
+/** SSH takes no token of a sign-in. */
+const findAccess = ({ access }: Surroundings, { owner }: StoreKey, { host, scheme }: RepositoryUrl) => {
+  if (scheme === "file") return Effect.succeed<Found>(Option.none())
+  if (scheme === "ssh") return access.stored(owner, host)
+  return Effect.mapError(
+    access.find(owner, host),
+    ({ message }) => new RemoteFailed({ reason: "network", retryable: true, detail: message })
+  )
+}
 
 export const makeConnect =
   (around: Surroundings) =>
   (key: StoreKey): Effect.Effect<Remote, RemoteFailed> =>
     Effect.gen(function* () {
       const url = yield* Either.mapLeft(parse(key.url, around.policy), ({ message }) => refused(message))
-      const stored = url.scheme === "file" ? Option.none() : yield* around.credentials.find(key.owner, url.host)
+      const stored = yield* findAccess(around, key, url)
       const addresses = url.trusted ? [] : yield* publicAddresses(url, around.resolve)
       const remote = { host: url.host, url: url.url }
       switch (url.scheme) {
@@ -54,9 +66,16 @@ export const makeConnect =
         case "ssh":
           return { ...remote, args: [...safe, ...allow("ssh")], ...(yield* bySsh(url, stored, addresses, around)) }
         default:
-          return { ...remote, ...byHttp(url, url.scheme, stored, addresses) }
+          return { ...remote, ...byHttp(url, url.scheme, stored, addresses), ...renewal(around, key, url, stored) }
       }
     })
+
+/** What a sign-in needs that the host refused; a credential that was stored by hand stays as it is. */
+const renewal = ({ access }: Surroundings, { owner }: StoreKey, { host }: RepositoryUrl, found: Found) =>
+  Option.match(
+    Option.filter(found, ({ signedIn }) => signedIn),
+    { onNone: () => ({}), onSome: (signIn) => ({ signInRefused: access.refused(owner, host, signIn) }) }
+  )
 
 const allow = (protocol: string) => settings({ [`protocol.${protocol}.allow`]: "always" })
 
@@ -79,7 +98,7 @@ const tokenHelper = '!f() { test "$1" != get || cat <&3; }; f'
 const byHttp = (
   { host }: RepositoryUrl,
   scheme: "http" | "https",
-  stored: Stored,
+  stored: Found,
   addresses: ReadonlyArray<string>
 ): Pick<Remote, "args" | "secret"> => {
   const port = /:(\d+)$/.exec(host)?.[1] ?? (scheme === "https" ? "443" : "80")
@@ -116,7 +135,7 @@ const withAgent =
 
 const bySsh = Effect.fnUntraced(function* (
   { host }: RepositoryUrl,
-  stored: Stored,
+  stored: Found,
   addresses: ReadonlyArray<string>,
   { knownHosts }: Surroundings
 ) {

@@ -9,6 +9,7 @@ import { network } from "./0008_network.ts"
 import { ciChanges } from "./0010_ci_changes.ts"
 import { sessions } from "./0011_sessions.ts"
 import { forgeSignIns } from "./0012_forge_sign_ins.ts"
+import { pullRequests } from "./0013_pull_requests.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
 export const migrations = {
@@ -21,5 +22,6 @@ export const migrations = {
   "0008_network": network,
   "0010_ci_changes": ciChanges,
   "0011_sessions": sessions,
-  "0012_forge_sign_ins": forgeSignIns
+  "0012_forge_sign_ins": forgeSignIns,
+  "0013_pull_requests": pullRequests
 }

@@ -80,6 +80,8 @@ const tell = (change: TaskChange, task: Task): readonly [line: string, text?: st
       return [`pushed ${short(change.commit)} to ${change.branch}`]
     case "PullRequestOpened":
       return [`pull request ${change.pullRequest.number}: ${change.pullRequest.url}`]
+    case "PullRequestChanged":
+      return [`pull request ${change.pullRequest.number}: ${change.pullRequest.state}`]
     case "Updated":
       return [`changed by the owner: ${Object.keys(change.patch).join(", ")}`]
     case "Waiting":

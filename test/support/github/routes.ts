@@ -92,7 +92,8 @@ const create = inRepository((call, repository): Reply => {
     title: String(title),
     body: String(body ?? ""),
     state: "open",
-    merged: false
+    merged: false,
+    headCommit: null
   }
   repository.pulls.push(pull)
   return { status: 201, body: pullJson(call.state, call.web, repository, pull) }

@@ -25,6 +25,8 @@ export interface Pull {
   body: string
   state: "open" | "closed"
   merged: boolean
+  /** Where its branch stood when it was merged; null: where it stands. */
+  headCommit: string | null
 }
 
 export interface Comment {
@@ -152,10 +154,10 @@ const repositoryJson = (state: GitHubState, web: string, repository: Repository)
 })
 
 export const pullJson = (state: GitHubState, web: string, repository: Repository, pull: Pull): Json => {
-  const end = (ref: string): Json => ({
+  const end = (ref: string, kept: string | null = null): Json => ({
     ref,
     label: `${repository.owner}:${ref}`,
-    sha: commitAt(repository, `refs/heads/${ref}`) ?? "0".repeat(40),
+    sha: kept ?? commitAt(repository, `refs/heads/${ref}`) ?? "0".repeat(40),
     user: accountJson(state.account(repository.owner)),
     repo: repositoryJson(state, web, repository)
   })
@@ -169,7 +171,7 @@ export const pullJson = (state: GitHubState, web: string, repository: Repository
     locked: false,
     merged_at: pull.merged ? "2026-01-02T00:00:00Z" : null,
     user: accountJson(state.account(pull.author)),
-    head: end(pull.head),
+    head: end(pull.head, pull.headCommit),
     base: end(pull.base)
   }
 }

@@ -40,6 +40,10 @@ export const toRow = (task: Task) => ({
   delivery: task.delivery,
   pull_request_url: task.pullRequest?.url ?? null,
   pull_request_number: task.pullRequest?.number ?? null,
+  pull_request_state: task.pullRequest?.state ?? null,
+  pull_request_draft: task.pullRequest === null ? null : Number(task.pullRequest.draft),
+  pull_request_checks: task.pullRequest?.checks ?? null,
+  pull_request_review: task.pullRequest?.review ?? null,
   ci_changes: JSON.stringify(task.ciChanges),
   approvals: task.approvals,
   network_mode: task.network.mode,
@@ -77,7 +81,14 @@ export const fromRow = (row: TaskRow): Task => ({
   pullRequest:
     row.pull_request_url === null || row.pull_request_number === null
       ? null
-      : { url: row.pull_request_url, number: row.pull_request_number },
+      : {
+          url: row.pull_request_url,
+          number: row.pull_request_number,
+          state: row.pull_request_state ?? "open",
+          draft: row.pull_request_draft === 1,
+          checks: row.pull_request_checks ?? "none",
+          review: row.pull_request_review ?? "none"
+        },
   ciChanges: JSON.parse(row.ci_changes),
   limits: {
     maxTurns: row.max_turns,
