@@ -9,6 +9,7 @@ import { type Task, Timestamp } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { sandboxDiskFull } from "./sandboxTrouble.ts"
+import { refusedWork } from "./refusedObject.ts"
 import type { TaskRun } from "./TaskRun.ts"
 import { collect, ignoredAmong, snapshot } from "./workspace.ts"
 
@@ -79,6 +80,12 @@ const mayHaveChanged = Effect.fnUntraced(function* ({ sandbox, tree }: Workplace
 const record = (run: TaskRun, changes: ReadonlyArray<TaskChange>) =>
   changes.length === 0 ? Effect.void : Effect.asVoid(run.record(changes))
 
+const workRefused = (why: string) =>
+  new TaskFailed({
+    code: "work_refused",
+    message: `The files of the sandbox can't be taken over: ${why}. The last checkpoint is kept.`
+  })
+
 const saved = ({ additions, commit, deletions, files }: Omit<MadeCheckpoint, "tree">): TaskChange =>
   TaskChange.CheckpointSaved({ commit, files, additions, deletions })
 
@@ -136,7 +143,10 @@ const takeAll = Effect.fnUntraced(
     const name = keepName(task, run)
     const work = yield* collect(sandbox, commit, inside)
     const take = (keep: { readonly name: string; readonly expected: CommitId | null }) =>
-      store.receive(key, { ...keep, commit }, work).pipe(patiently)
+      store.receive(key, { ...keep, commit }, work).pipe(
+        patiently,
+        Effect.catchTag("PackRefused", (error) => Effect.flatMap(refusedWork(sandbox, commit, error), workRefused))
+      )
     const parent = lastSaved(task)
     if (parent === null || parent === inside) {
       yield* take({ name, expected: kept })
@@ -154,11 +164,7 @@ const takeAll = Effect.fnUntraced(
     return Option.map(made, saved)
   },
   Effect.catchTags({
-    PackRefused: ({ detail }) =>
-      new TaskFailed({
-        code: "work_refused",
-        message: `The files of the sandbox can't be taken over: ${detail}. The last checkpoint is kept.`
-      }),
+    PackRefused: ({ detail }) => workRefused(detail),
     PipeFailed: ({ message }) =>
       new TaskFailed({ code: "checkpoint_failed", message: `The work could not be saved: ${message}` }),
     SnapshotFailed: ({ message, reason }) =>

@@ -47,7 +47,11 @@ export class BranchMoved extends Schema.TaggedError<BranchMoved>()("BranchMoved"
 }
 
 /** What came from a sandbox is not a sound, bounded set of objects; nothing of it was kept. */
-export class PackRefused extends Schema.TaggedError<PackRefused>()("PackRefused", { detail: Schema.String }) {
+export class PackRefused extends Schema.TaggedError<PackRefused>()("PackRefused", {
+  detail: Schema.String,
+  /** Id of the object that git's checks refuse, when it is one. */
+  object: Schema.optionalWith(Schema.String, { exact: true })
+}) {
   override get message() {
     return this.detail
   }

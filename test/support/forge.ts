@@ -1,6 +1,6 @@
 /** Commits, trees and packs as a hostile sandbox would make them. */
 import { Effect, Stream } from "effect"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DataDir } from "../../src/layers/DataDirLock.ts"
@@ -86,3 +86,10 @@ export const scene = (content: Readonly<Record<string, FileSpec>> = someFiles) =
       store.receive(key, { name: "task/1", commit: CommitId.make(commit), expected }, pack)
     return { store, key, base: first, forged, receive }
   })
+
+/** Bytes on disk of the whole data directory. */
+export const storeBytes = Effect.map(DataDir, ({ path }) =>
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { name, parentPath }) => sum + statSync(join(parentPath, name)).size, 0)
+)

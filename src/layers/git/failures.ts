@@ -85,7 +85,10 @@ const signs: ReadonlyArray<readonly [RegExp, Meaning]> = [
     /repository .*not found|does not appear to be a git repository|is this a git repository\?|no such (?:repository|file)|does not exist/i,
     meanings.notFound
   ],
-  [/died of signal 25|File size limit exceeded|exceeds maximum|pack too large/i, meanings.tooLarge],
+  [
+    /died of signal 25|File size limit exceeded|exceeds maximum|pack too large|out of memory|malloc failed/i,
+    meanings.tooLarge
+  ],
   [
     /resolve host|connect to|refused|timed out|reset|early EOF|unexpected disconnect|hung up|empty reply|curl \d+|too slow|failure|unreachable|protocol error|bad line length|expected (?:flush|packfile)|SSL|index-pack failed|RPC failed|unable to access/i,
     meanings.network

@@ -79,7 +79,7 @@ export const makeFetch = Effect.fnUntraced(function* (git: Git, repositories: Re
         ],
         operands: [`+${source}:${local}`],
         timeout: limits.transferTime,
-        rlimits: { file: limits.fetchBytes }
+        rlimits: { file: limits.fetchBytes, memory: limits.fetchMemory }
       }).pipe(Effect.onError(() => repositories.sweep(path)))
     }
     const { commit } = before.id === id ? before : yield* known(path, local)

@@ -1,4 +1,5 @@
 /** How much time, space and output git on the host may take. Times are of one command, sizes are bytes. */
+import { totalmem } from "node:os"
 import type { Duration } from "effect"
 
 export interface Limits {
@@ -8,6 +9,8 @@ export interface Limits {
   readonly transferTime: Duration.DurationInput
   /** The largest pack that is taken from a remote. */
   readonly fetchBytes: number
+  /** Memory of each process that checks such a pack. */
+  readonly fetchMemory: number
   /** The largest pack that is taken from a sandbox. */
   readonly receiveBytes: number
   readonly receiveTime: Duration.DurationInput
@@ -33,14 +36,20 @@ export interface Limits {
 
 const MiB = 2 ** 20
 
+const machine = totalmem()
+
+/** A quarter of the machine's memory for all of them together, or what one needs at least. */
+const receiveMemory = Math.max(512 * MiB, Math.min(1024 * MiB, Math.floor(machine / 4)))
+
 export const defaultLimits: Limits = {
   contactTime: "1 minute",
   transferTime: "15 minutes",
   fetchBytes: 8192 * MiB,
+  fetchMemory: Math.max(1024 * MiB, Math.floor((machine * 3) / 4)),
   receiveBytes: 512 * MiB,
   receiveTime: "1 minute",
-  receiveMemory: 1024 * MiB,
-  receivers: 4,
+  receiveMemory,
+  receivers: Math.max(1, Math.min(4, Math.floor(machine / 4 / receiveMemory))),
   readTime: "10 seconds",
   diffTime: "10 seconds",
   streamTime: "30 seconds",

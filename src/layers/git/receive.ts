@@ -20,9 +20,17 @@ export interface Keep {
 
 const MiB = 2 ** 20
 
-const receiving = (limits: Limits) => [
+/**
+ * What a few objects inflate to is written out; more stay as the pack that they came in. So what a pack takes on disk is
+ * bounded, also when its objects are differences that say much with few bytes.
+ */
+const looseObjects = 10
+const looseBytes = 64 * MiB
+
+const receiving = (limits: Limits, whole: boolean) => [
   ...safe,
   ...settings({
+    "receive.unpackLimit": whole ? looseObjects : 1,
     "receive.autogc": false,
     "receive.fsckObjects": true,
     "receive.maxInputSize": limits.receiveBytes,
@@ -64,6 +72,14 @@ const objection = (report: string, ref: string): string | undefined => {
   return unpack ?? /ng \S+ ([^\n]*)/.exec(report)?.[1] ?? "git gave no report"
 }
 
+/** The first object that git's checks refuse, and what is wrong with it. */
+const flawIn = (stderr: string) => {
+  const { object, words } = /\bobject (?<object>[0-9a-f]{40,64}): \w+: (?<words>[^\n]*)/.exec(stderr)?.groups ?? {}
+  return object === undefined || words === undefined
+    ? undefined
+    : { object, detail: `git's checks refuse ${cleanLine(words)}` }
+}
+
 export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: Repositories, limits: Limits) {
   const places = yield* Effect.makeSemaphore(limits.receivers)
 
@@ -85,15 +101,16 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
     function* <E>(path: string, keep: Keep, pack: Uint8Array | Stream.Stream<Uint8Array, E>) {
       if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
       const ref = keepRef(`${keep.name}/checkpoint`)
+      const isWhole = pack instanceof Uint8Array
       const { exitCode, stderr, stdout } = yield* git
         .run({
           repository: path,
-          args: [...receiving(limits), path],
+          args: [...receiving(limits, isWhole), path],
           input: requestFor(command(ref, keep), pack, limits.receiveBytes),
           timeout: limits.receiveTime,
           outputLimit: 65_536,
           saysLittle: true,
-          rlimits: { memory: limits.receiveMemory, file: limits.receiveBytes }
+          rlimits: { memory: limits.receiveMemory, file: isWhole ? looseBytes : limits.receiveBytes }
         })
         .pipe(
           places.withPermits(1),
@@ -105,6 +122,8 @@ export const makeReceive = Effect.fnUntraced(function* (git: Git, repositories: 
       if (yield* arrived(path, ref, keep.commit)) return
       yield* repositories.sweep(path)
       if (ranOutOfSpace(`${objected}\n${stderr}`)) return yield* new StorageFull()
+      const flaw = flawIn(stderr)
+      if (flaw !== undefined) return yield* new PackRefused(flaw)
       const words = complaint(stderr)
       const detail = words === "" ? cleanLine(objected) : `${cleanLine(objected)} (${words})`
       return yield* new PackRefused({ detail: exitCode > 128 ? `${detail}; git was stopped` : detail })
