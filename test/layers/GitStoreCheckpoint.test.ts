@@ -92,6 +92,12 @@ it.scopedLive("leaves to git what is more than edits of files", () =>
     const paths = [
       ".git/config",
       ".GIT/hooks/x",
+      "git~1/config",
+      "GITMOD~1",
+      ".g\u200cit/config",
+      "\ufeff.git/config",
+      "src/x::$INDEX_ALLOCATION/config",
+      "src\\..\\x",
       "src/.gitmodules",
       ".gitattributes",
       "../a.txt",

@@ -33,13 +33,15 @@ const About = Data.case<About>()
 
 /** Bytes of one answer. */
 const mostBytes = 4 * 2 ** 20
+/** What a tree may stand for can be more than memory holds. */
+const rlimits = { memory: 1024 * 2 ** 20 }
 const idleTime: Duration.DurationInput = "1 minute"
 
 const noQuestion = { answered: () => {}, failed: (_failure: Failure) => {} }
 
 const start = (git: Git, repository: string, subject: Subject): Effect.Effect<Answerer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const running = yield* git.open({ repository, args: [...safe, ...commands[subject]] })
+    const running = yield* git.open({ repository, args: [...safe, ...commands[subject]], rlimits })
     let said: Buffer = Buffer.alloc(0)
     let question = noQuestion
     let ended: Failure | undefined

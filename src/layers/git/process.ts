@@ -48,7 +48,7 @@ export interface GitResult {
 
 export interface Git {
   /** Starts one that is talked to: its input stays open, and its time and output are whoever talks to it's to bound. */
-  readonly open: (call: Pick<GitCall, "args" | "repository">) => Effect.Effect<Running, never, Scope.Scope>
+  readonly open: (call: Pick<GitCall, "args" | "repository" | "rlimits">) => Effect.Effect<Running, never, Scope.Scope>
   /** Runs to the end; any exit code is a result. */
   readonly run: <E = never>(call: GitCall<E>) => Effect.Effect<GitResult, GitStopped | E>
   /** Standard output as it comes, with back-pressure. */

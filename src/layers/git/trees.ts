@@ -58,8 +58,11 @@ export const encodeObject = (type: ObjectType, content: Uint8Array, format: Obje
 /** Edits by the names in a directory: of a file in it, or of what is in a directory below. */
 export type EditedDirectory = Map<string, Edit["file"] | EditedDirectory>
 
-/** What only git itself should judge: its own files, and names that it would refuse. */
-const reserved = /^$|^\.{1,2}$|^\.git/i
+/**
+ * What only git itself should judge: its own files, and names that it would refuse, because some file system takes them
+ * for those: short names, streams, other separators, characters that count for nothing (as bytes of UTF-8).
+ */
+const reserved = /^$|^\.{1,2}$|^\.git|~\d|[:\\]|\xe2[\x80\x81]|\xef\xbb/i
 
 /** Undefined when a path is none of a plain file. */
 export const byDirectory = (edits: ReadonlyArray<Edit>): EditedDirectory | undefined => {
