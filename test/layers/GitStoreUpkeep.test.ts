@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { GitStore, type StoreKey } from "../../src/services/GitStore.ts"
 import { CommitId } from "../../src/services/Ids.ts"
 import { at, author, leftovers, packOf, scene } from "../support/forge.ts"
-import { commitFiles, gitText } from "../support/gitRepository.ts"
+import { commitFiles, git, gitText } from "../support/gitRepository.ts"
 import { gitStoreLayer, owner } from "../support/gitStore.ts"
 
 /** A data directory that outlives the servers in it, and the one repository that they have there. */
@@ -71,6 +71,12 @@ it.scopedLive("packs what has piled up, and loses nothing that is kept", () =>
         tip = next
       }
       const delivered = yield* store.commit(key, { tree: tip, parents: [base], message: "m", at, keep: "task", author })
+      // As many small checkpoints leave them behind: one by one, and kept.
+      const path = yield* place.repository
+      yield* git(path, ["config", "fastimport.unpackLimit", "1000"])
+      const single = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`${index}`, `single ${index}\n`]))
+      yield* commitFiles(path, single, { branch: "keep/many/checkpoint" })
+      expect(yield* gitText(path, ["count-objects"])).not.toMatch(/^0 objects/)
       yield* store.fetch(key, Option.none())
       const packed = Effect.filterOrFail(
         Effect.flatMap(place.repository, (path) => gitText(path, ["count-objects"])),
