@@ -81,6 +81,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     pullRequests: Config.map(all.pullRequests.config, (kind) => ({ draft: kind === "draft" })),
     bot: Config.all({ name: all.botName.config, webhookSecret: all.webhookSecret.config }),
     strict: all.strict.config,
+    acceptedFindings: all.acceptedFindings.config,
     litestreamUrl: all.litestreamUrl.config,
     taskRetentionDays: all.taskRetentionDays.config,
     diskFloorBytes: all.diskFloor.config

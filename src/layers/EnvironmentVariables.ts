@@ -79,6 +79,12 @@ export const variablesOn = (machine: HostSize) => {
       "Name by which comments at GitHub address Errand, without the @."
     ),
     strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
+    acceptedFindings: withDefault(
+      "ERRAND_ACCEPTED_FINDINGS",
+      Syntax.wordList,
+      "",
+      "Findings of the start-up checks that are let pass, as doctor names them, divided by commas."
+    ),
     litestreamUrl: optional(
       "ERRAND_LITESTREAM_URL",
       Syntax.httpUrl,

@@ -187,3 +187,12 @@ export const botName: Syntax<string> = (text) =>
   /^[a-z\d](?:[a-z\d-]{0,37}[a-z\d])?$/i.test(text)
     ? Either.right(text)
     : Either.left("1 to 39 letters, digits and hyphens, without the @")
+
+/** Words divided by commas. */
+export const wordList: Syntax<ReadonlyArray<string>> = (text) =>
+  Either.right(
+    text
+      .split(",")
+      .map((word) => word.trim())
+      .filter((word) => word !== "")
+  )

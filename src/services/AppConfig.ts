@@ -87,6 +87,8 @@ export interface Settings {
     readonly webhookSecret: Option.Option<Redacted.Redacted>
   }
   readonly strict: boolean
+  /** Findings of the start-up checks that somebody has accepted, by the words that the checks give. */
+  readonly acceptedFindings: ReadonlyArray<string>
   /** Metrics of the Litestream that replicates the database; none: nothing does. */
   readonly litestreamUrl: Option.Option<string>
   /** Days after which final tasks are deleted; none keeps them. */

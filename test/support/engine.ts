@@ -1,4 +1,5 @@
 import { describe, inject, it } from "vitest"
+import { missingForOwnEngine } from "./ownEngine.ts"
 
 /**
  * A `describe` for tests on a real Docker engine, in `*.docker.test.ts` and `*.e2e.test.ts`.
@@ -13,6 +14,14 @@ export const describeWithSmallDisk = (name: string, tests: () => void) => {
   return missing === ""
     ? describeWithEngine(name, tests)
     : describeUnless(missing, "run the tests as root", name, tests)
+}
+
+/** The same for tests that start engines of their own, with these other runtimes. */
+export const describeWithOwnEngine = (name: string, runtimes: ReadonlyArray<string>, tests: () => void) => {
+  const missing = missingForOwnEngine(runtimes)
+  return missing === ""
+    ? describeWithEngine(name, tests)
+    : describeUnless(missing, "scripts/install-test-host, as root, installs them", name, tests)
 }
 
 const describeUnless = (missing: string, remedy: string, name: string, tests: () => void) => {

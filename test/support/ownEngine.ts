@@ -2,7 +2,7 @@
 import Docker from "dockerode"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -10,24 +10,39 @@ import { setTimeout as sleep } from "node:timers/promises"
 const image = "errand-sandbox:latest"
 const answerWithinMs = 60_000
 
-/** Why there can't be one here; empty when there can. */
-export const missingForOwnEngine = (): string => {
+/** Why there can't be one here, with these other runtimes; empty when there can. */
+export const missingForOwnEngine = (runtimes: ReadonlyArray<string> = []): string => {
   if (process.getuid?.() !== 0) return "only root can start a Docker engine"
   try {
     execFileSync("dockerd", ["--version"], { stdio: "ignore" })
     execFileSync("ip", ["-V"], { stdio: "ignore" })
-    return ""
   } catch {
     return "dockerd or ip is not installed"
   }
+  const absent = runtimes.filter((name) => !existsSync(`/usr/bin/${name}`))
+  return absent.length === 0 ? "" : `not installed: ${absent.join(", ")}`
 }
+
+/** Without a network of its own this runtime takes the container's for the host's; sockets of the host are off by default. */
+const runtimeArgs: Readonly<Record<string, ReadonlyArray<string>>> = {
+  runsc: ["--network=none", "--fsgofer-host-uds"]
+}
+
+/** Among mounts of its own: crun refuses a host that has both versions of cgroups, and sees only the first like this. */
+const startDaemon = `umount /sys/fs/cgroup/unified 2>/dev/null; exec dockerd "$0" "$@"`
 
 export class OwnEngine {
   readonly #directory = mkdtempSync(join(tmpdir(), "errand-engine-"))
   /** With none the engine would take the bridge of the machine's own engine down. */
   readonly #bridge = `errand${process.pid % 100_000}`
   readonly docker = new Docker({ socketPath: join(this.#directory, "docker.sock") })
+  readonly #runtimes: ReadonlyArray<string>
   #daemon: ChildProcess | undefined
+
+  /** Other OCI runtimes that it has, by the names of their programs. */
+  constructor(runtimes: ReadonlyArray<string> = []) {
+    this.#runtimes = runtimes
+  }
 
   /** As DOCKER_HOST has it. */
   get address(): string {
@@ -50,14 +65,23 @@ export class OwnEngine {
   async start(): Promise<void> {
     const log = openSync(join(this.#directory, "log"), "a")
     const place = (name: string) => join(this.#directory, name)
+    const runtimes = Object.fromEntries(
+      this.#runtimes.map((name) => [name, { path: `/usr/bin/${name}`, runtimeArgs: runtimeArgs[name] ?? [] }])
+    )
+    writeFileSync(place("daemon.json"), JSON.stringify({ runtimes }))
     this.#daemon = spawn(
-      "dockerd",
+      "unshare",
       [
+        "--mount",
+        "sh",
+        "-c",
+        startDaemon,
         `--host=${this.address}`,
         `--data-root=${place("data")}`,
         `--exec-root=${place("exec")}`,
         `--pidfile=${place("pid")}`,
         `--bridge=${this.#bridge}`,
+        `--config-file=${place("daemon.json")}`,
         "--iptables=false",
         "--ip-forward=false",
         "--ip-masq=false"

@@ -42,6 +42,7 @@ export const settings: Settings = {
   pullRequests: { draft: true },
   bot: { name: "errand", webhookSecret: Option.none() },
   strict: false,
+  acceptedFindings: [],
   litestreamUrl: Option.none(),
   taskRetentionDays: Option.none(),
   diskFloorBytes: 0

@@ -9,16 +9,29 @@ export interface Finding {
   readonly detail: string
   /** What to do; null when all is well. */
   readonly remedy: string | null
+  /** The word in ERRAND_ACCEPTED_FINDINGS by which somebody who knows better lets it pass; none for what can't. */
+  readonly acceptedAs?: string
 }
 
 export const ok = (check: string, detail: string): Finding => ({ check, status: "ok", detail, remedy: null })
 
-export const warning = (check: string, detail: string, remedy: string): Finding => ({
+export const warning = (check: string, detail: string, remedy: string, acceptedAs?: string): Finding => ({
   check,
   status: "warning",
   detail,
-  remedy
+  remedy,
+  ...(acceptedAs === undefined ? {} : { acceptedAs })
 })
+
+/** A warning that the settings accept is none any more; of any other that they could, it says how. */
+export const orAccepted =
+  (accepted: ReadonlyArray<string>) =>
+  ({ acceptedAs, ...finding }: Finding): Finding => {
+    if (acceptedAs === undefined) return finding
+    return accepted.includes(acceptedAs)
+      ? ok(finding.check, `${finding.detail} (accepted)`)
+      : { ...finding, remedy: `${finding.remedy} To let it pass: ERRAND_ACCEPTED_FINDINGS=${acceptedAs}` }
+  }
 
 export const problem = (check: string, detail: string, remedy: string): Finding => ({
   check,

@@ -94,9 +94,17 @@ const checkModel = ({ model }: Settings) => {
   )
 }
 
-const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/
 
 const checkExposure = ({ host, publicUrl }: Settings): Finding => {
+  const plain = Option.filter(publicUrl, (url) => url.startsWith("http:") && !loopback.test(new URL(url).hostname))
+  if (Option.isSome(plain)) {
+    return warning(
+      "network",
+      `clients come to ${plain.value} without TLS: tokens can be read on the way`,
+      "Put a proxy with TLS before it, and its URL into ERRAND_PUBLIC_URL=https://…"
+    )
+  }
   if (loopback.test(host)) return ok("network", `listens on ${host}, for this machine alone`)
   return Option.exists(publicUrl, (url) => url.startsWith("https://"))
     ? ok("network", `listens on ${host}, reached over TLS`)

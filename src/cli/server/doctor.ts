@@ -4,6 +4,7 @@ import { AppConfig } from "../../services/AppConfig.ts"
 import { Unsuccessful } from "../outcome.ts"
 import { print, writeJson } from "../Screen.ts"
 import { checkGit, checkNode } from "./checkMachine.ts"
+import { checkSandbox } from "./checkSandbox.ts"
 import { checkServer } from "./checkServer.ts"
 import { type Finding, ok, problem, tellFinding } from "./Finding.ts"
 import * as settings from "./settings.ts"
@@ -21,7 +22,8 @@ const withSettings = Effect.scoped(
     }
     return yield* Effect.gen(function* () {
       const { strict } = yield* AppConfig
-      return { findings: [ok("settings", "all can be used"), ...(yield* checkServer)], strict }
+      const found = [...(yield* checkServer), ...(yield* checkSandbox)]
+      return { findings: [ok("settings", "all can be used"), ...found], strict }
     }).pipe(Effect.provide(built.right))
   })
 )

@@ -11,6 +11,7 @@ import { print, writeJson } from "../Screen.ts"
 import { ServerNotStarted, ServerProcess } from "../ServerProcess.ts"
 import { Signals } from "../Signals.ts"
 import { checkGit, checkNode } from "./checkMachine.ts"
+import { checkSandbox } from "./checkSandbox.ts"
 import { checkServer } from "./checkServer.ts"
 import type { Finding } from "./Finding.ts"
 import * as settings from "./settings.ts"
@@ -28,17 +29,30 @@ export class ShutdownIncomplete extends Schema.TaggedError<ShutdownIncomplete>()
 const sentence = ({ check, detail, remedy }: Finding) =>
   `${check}: ${detail.replace(/\.$/, "")}.${remedy === null ? "" : ` ${remedy}`}`
 
-/** The start-up checks: what they find is logged, or fatal with ERRAND_STRICT=true. */
-const check = Effect.gen(function* () {
-  const { strict } = yield* AppConfig
-  const found = [checkNode(process.versions.node), yield* checkGit, ...(yield* checkServer)]
-  const bad = found.filter(({ status }) => status !== "ok")
-  if (strict && bad.length > 0) {
-    return yield* new ServerNotStarted({
-      problem: ["ERRAND_STRICT does not let the server start:", ...bad.map(sentence)].join("\n")
-    })
-  }
-  yield* Effect.forEach(bad, (finding) => Effect.logWarning(sentence(finding)), { discard: true })
+/** Trying a sandbox takes a processor for half a second, which the first requests after the start need more. */
+const beforeSandbox = "10 seconds"
+
+const quickChecks = Effect.gen(function* () {
+  return [checkNode(process.versions.node), yield* checkGit, ...(yield* checkServer)]
+})
+
+const bad = (findings: ReadonlyArray<Finding>) => findings.filter(({ status }) => status !== "ok")
+
+const tell = (findings: ReadonlyArray<Finding>) =>
+  Effect.forEach(bad(findings), (finding) => Effect.logWarning(sentence(finding)), { discard: true })
+
+/** What the start-up checks find is logged, */
+const check = Effect.flatMap(quickChecks, tell).pipe(
+  Effect.zipRight(Effect.delay(Effect.flatMap(checkSandbox, tell), beforeSandbox))
+)
+
+/** or fatal with ERRAND_STRICT=true. */
+const strictCheck = Effect.gen(function* () {
+  const found = bad([...(yield* quickChecks), ...(yield* checkSandbox)])
+  if (found.length === 0) return
+  return yield* new ServerNotStarted({
+    problem: ["ERRAND_STRICT does not let the server start:", ...found.map(sentence)].join("\n")
+  })
 })
 
 const announce = (url: string, publicUrl: Option.Option<string>, options: { readonly json: boolean }) =>
@@ -57,7 +71,7 @@ const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) 
   const built = yield* Layer.build(settings.layer)
   yield* Effect.gen(function* () {
     const { publicUrl, strict } = yield* AppConfig
-    if (strict) yield* check
+    if (strict) yield* strictCheck
     const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
     yield* announce(url, publicUrl, options)
     if (!strict) yield* Effect.forkScoped(check)
