@@ -13,6 +13,7 @@ import { AppConfig } from "../services/AppConfig.ts"
 import { Ids } from "../services/Ids.ts"
 import { Sandbox, type SandboxLost, type SandboxUnavailable } from "../services/Sandbox.ts"
 import { DataDir } from "./DataDirLock.ts"
+import * as EgressMemory from "./EgressMemory.ts"
 import * as SandboxDocker from "./SandboxDocker.ts"
 
 export type { ProbeReport }
@@ -82,7 +83,7 @@ export const probeSandbox: Effect.Effect<
     Effect.ignore(files.remove(path, { recursive: true, force: true }))
   )
   const own = Layer.succeed(DataDir, { path: directory, serverId: `probe-${id}` })
-  const context = yield* Layer.build(Layer.provide(SandboxDocker.layer, own))
+  const context = yield* Layer.build(Layer.provide(SandboxDocker.layer, [own, EgressMemory.layer]))
   return yield* Effect.flatMap(Sandbox, (sandbox) =>
     Effect.gen(function* () {
       const handle = yield* sandbox.open({ taskId: yield* ids.task, run: 1, network: { mode: "none", hosts: [] } })

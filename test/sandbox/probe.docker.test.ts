@@ -39,7 +39,8 @@ describeWithEngine("a running sandbox", () => {
         serverId: server,
         taskId: spec.taskId,
         run: 1,
-        runnerBytes: 0
+        runnerBytes: 0,
+        egress: null
       })
       assert.strictEqual(inspected.Image, image.Id)
       assert.strictEqual(inspected.Config.User, "1000:1000")
