@@ -18,6 +18,9 @@ const facts: EngineFacts = {
 const engine = (version: string) => checkEngine({ ...facts, version }).status
 const runc = (version: string) => checkRuntime({ ...facts, runtime: { name: "runc", version } }).status
 
+const at = (address: string) =>
+  checkSocket({ ...facts, socket: Option.none() }, { sandbox: { dockerHost: Option.some(address) } }).status
+
 it("knows which engines and runtimes have flaws that let containers out", () => {
   expect(["20.10.24+dfsg1", "25.0.4", "24.9.9"].map(engine)).toEqual(["warning", "warning", "warning"])
   expect(["25.0.5", "25.1.0", "29.0.0-rc.1"].map(engine)).toEqual(["ok", "ok", "ok"])
@@ -32,8 +35,6 @@ it("finds sockets that every user may use", () => {
   const mode = (bits: number) =>
     checkSocket({ ...facts, socket: Option.some({ path: "/s", mode: bits }) }, settings).status
   expect([0o600, 0o660, 0o666, 0o662].map(mode)).toEqual(["ok", "ok", "problem", "problem"])
-  const at = (address: string) =>
-    checkSocket({ ...facts, socket: Option.none() }, { sandbox: { dockerHost: Option.some(address) } }).status
   expect(["tcp://10.0.0.1:2375", "tcp://127.0.0.1:2375", "https://engine:2376"].map(at)).toEqual([
     "warning",
     "ok",

@@ -45,9 +45,11 @@ describeWithEngine("a running sandbox", () => {
       assert.strictEqual(inspected.Image, image.Id)
       assert.strictEqual(inspected.Config.User, "1000:1000")
       assert.deepStrictEqual(within(HostConfig, inspected.HostConfig), HostConfig)
-      console.log(
-        JSON.stringify(within(HostConfig, inspected.HostConfig), null, 2).replace(/"seccomp=.*"/, '"seccomp=…"')
+      const shown = JSON.stringify(within(HostConfig, inspected.HostConfig), null, 2).replace(
+        /"seccomp=.*"/,
+        '"seccomp=…"'
       )
+      process.stdout.write(`${shown}\n`)
       // What nobody asked for is not there either.
       for (const name of ["Binds", "CapAdd", "Devices", "DeviceRequests", "PortBindings", "VolumesFrom", "GroupAdd"]) {
         assert.isEmpty(Reflect.get(inspected.HostConfig, name) ?? [], name)
