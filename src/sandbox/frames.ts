@@ -116,7 +116,7 @@ export const list = (items: ReadonlyArray<string | Uint8Array>): ReadonlyArray<U
 /** The items of a list that fills the rest of a body; undefined when it is none. */
 export const readList = (body: Buffer): ReadonlyArray<Buffer> | undefined => {
   const items: Array<Buffer> = []
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     if (body.length - at < 4) return undefined
     const end = at + 4 + body.readUInt32BE(at)
     if (end > body.length) return undefined
