@@ -25,13 +25,23 @@ export const closeCodes = {
 /** So much leaves at once: that much more in one turn would look like a client that does not read. */
 const gatheredBytes = 8 * 1024
 
-/** What is sent in one turn of the event loop leaves in one write: a step of a task is some six frames. */
+/** Milliseconds between two writes to a socket: nobody sees the difference, and a write costs as much as ten frames. */
+const betweenWrites = 5
+
+/** What is sent in one turn of the event loop, or too soon after the last write, leaves in one: a step of a task is some six frames. */
 const gathering = (socket: WebSocket, transport: Socket): Wire => {
   let corked = false
+  let writtenAt = -betweenWrites
   const release = () => {
     if (!corked) return
     corked = false
+    writtenAt = performance.now()
     transport.uncork()
+  }
+  const releaseInTime = () => {
+    const rest = writtenAt + betweenWrites - performance.now()
+    if (rest > 0) setTimeout(release, rest)
+    else setImmediate(release)
   }
   return {
     get bufferedAmount() {
@@ -41,7 +51,7 @@ const gathering = (socket: WebSocket, transport: Socket): Wire => {
       if (!corked) {
         corked = true
         transport.cork()
-        setImmediate(release)
+        releaseInTime()
       }
       socket.send(data, options, done)
       if (socket.bufferedAmount >= gatheredBytes) release()

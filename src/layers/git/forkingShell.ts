@@ -6,7 +6,7 @@
  * Input and output are files, since a shell can be handed no pipe. So this is for programs that say little.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlink, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
@@ -108,12 +108,9 @@ const stop = (job: Job) =>
     if (job.pid !== undefined) kill(-job.pid, "SIGKILL")
   })
 
+/** Nobody waits for it, and the next life empties the directory. */
 const removeFiles = (files: string) => {
-  try {
-    for (const kind of ["in", "out", "err"]) rmSync(`${files}.${kind}`, { force: true })
-  } catch {
-    // The next life empties the directory.
-  }
+  for (const kind of ["in", "out", "err"]) unlink(`${files}.${kind}`, () => {})
 }
 
 /** False when there is no room, or no directory any more that could be made again. */
