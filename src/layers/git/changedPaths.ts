@@ -11,7 +11,7 @@ import type { Git } from "./process.ts"
 
 const mostPaths = 100
 const mostBytes = 6_000
-const rlimits = { memory: 1024 * 2 ** 20 }
+const rlimits = { memory: 1024 * 2 ** 20, file: 2 ** 20 }
 
 export const makeChangedPaths = (git: Git, limits: Limits) =>
   Effect.fnUntraced(
@@ -35,6 +35,7 @@ export const makeChangedPaths = (git: Git, limits: Limits) =>
         timeout: limits.diffTime,
         outputLimit: mostBytes,
         atLimit: "cut",
+        saysLittle: true,
         rlimits
       })
       if (!cut && exitCode !== 0) return yield* unreadable(stderr)

@@ -2,6 +2,8 @@
  * Commits of the store: making, finding, comparing, reading and packing them.
  */
 import { Effect, Option, Stream } from "effect"
+import { readdir, stat } from "node:fs/promises"
+import { join } from "node:path"
 import { type CommitSpec, PackRefused, RemoteFailed } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { StorageFull } from "../../services/Transaction.ts"
@@ -24,6 +26,9 @@ const unwritten = (stderr: string) => (ranOutOfSpace(stderr) ? new StorageFull()
 
 /** Reads are never waited for longer than this, whatever a repository holds. */
 export const tooLong = () => new PackRefused({ detail: "reading the repository took too long" })
+
+/** Bytes of a pack that are worth holding in memory for a moment: to start a program for a stream costs more. */
+const smallPack = 4 * 2 ** 20
 
 interface Made {
   readonly keep: string
@@ -95,28 +100,48 @@ export const makeObjects = (git: Git, limits: Limits) => {
     Effect.orElseSucceed(() => Option.none<Uint8Array>())
   )
 
+  /** Bytes of the packs in a repository, as far as they can be told. */
+  const packedBytes = (path: string) =>
+    Effect.promise(async () => {
+      const folder = join(path, "objects", "pack")
+      const packs = (await readdir(folder)).filter((name) => name.endsWith(".pack"))
+      const sizes = await Promise.all(packs.map(async (name) => (await stat(join(folder, name))).size))
+      return sizes.reduce((sum, size) => sum + size, 0)
+    }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))
+
   /** Deltas are reused but not looked for: the pack goes to the same machine, and time is dearer than bytes. */
-  const pack = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) =>
-    git
-      .stream({
-        repository: path,
-        args: [
-          ...safe,
-          ...settings({ "pack.window": 0, "pack.compression": 1 }),
-          "pack-objects",
-          "--revs",
-          "--stdout",
-          "--quiet",
-          "--thin",
-          "--delta-base-offset"
-        ],
-        input: [...want, ...have.map((commit) => `^${commit}`)].map((line) => `${line}\n`).join(""),
-        timeout: limits.transferTime,
-        outputLimit: Number.POSITIVE_INFINITY
-      })
-      .pipe(
-        Stream.mapError((error) => new RemoteFailed({ reason: "other", retryable: false, detail: packFailure(error) }))
+  const packing = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) => ({
+    repository: path,
+    args: [
+      ...safe,
+      ...settings({ "pack.window": 0, "pack.compression": 1 }),
+      "pack-objects",
+      "--revs",
+      "--stdout",
+      "--quiet",
+      "--thin",
+      "--delta-base-offset"
+    ],
+    input: [...want, ...have.map((commit) => `^${commit}`)].map((line) => `${line}\n`).join(""),
+    timeout: limits.transferTime
+  })
+
+  /** One that is small comes in one piece, from a file. */
+  const pack = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) => {
+    const call = packing(path, want, have)
+    const streamed = git.stream({ ...call, outputLimit: Number.POSITIVE_INFINITY })
+    const whole = Effect.map(
+      git.run({ ...call, outputLimit: smallPack, saysLittle: true, rlimits: { file: smallPack } }),
+      ({ exitCode, stdout }) => (exitCode === 0 ? Stream.make<[Uint8Array]>(stdout) : streamed)
+    )
+    return Stream.unwrap(
+      Effect.flatMap(packedBytes(path), (bytes) =>
+        bytes > smallPack / 2 ? Effect.succeed(streamed) : Effect.orElseSucceed(whole, () => streamed)
       )
+    ).pipe(
+      Stream.mapError((error) => new RemoteFailed({ reason: "other", retryable: false, detail: packFailure(error) }))
+    )
+  }
 
   /** Every ref under a name, and the ref of the name itself; git takes a pattern for a whole path or a folder. */
   const forget = Effect.fnUntraced(function* (path: string, name: string) {
