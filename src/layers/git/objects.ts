@@ -36,6 +36,15 @@ interface Made {
   readonly parent: CommitId | null
 }
 
+/** Bytes of the packs in a repository, as far as they can be told. */
+const packedBytes = (path: string) =>
+  Effect.promise(async () => {
+    const folder = join(path, "objects", "pack")
+    const packs = (await readdir(folder)).filter((name) => name.endsWith(".pack"))
+    const sizes = await Promise.all(packs.map(async (name) => (await stat(join(folder, name))).size))
+    return sizes.reduce((sum, size) => sum + size, 0)
+  }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))
+
 export const makeObjects = (git: Git, limits: Limits) => {
   const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
     git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
@@ -99,15 +108,6 @@ export const makeObjects = (git: Git, limits: Limits) => {
     },
     Effect.orElseSucceed(() => Option.none<Uint8Array>())
   )
-
-  /** Bytes of the packs in a repository, as far as they can be told. */
-  const packedBytes = (path: string) =>
-    Effect.promise(async () => {
-      const folder = join(path, "objects", "pack")
-      const packs = (await readdir(folder)).filter((name) => name.endsWith(".pack"))
-      const sizes = await Promise.all(packs.map(async (name) => (await stat(join(folder, name))).size))
-      return sizes.reduce((sum, size) => sum + size, 0)
-    }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))
 
   /** Deltas are reused but not looked for: the pack goes to the same machine, and time is dearer than bytes. */
   const packing = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) => ({
