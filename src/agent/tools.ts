@@ -5,6 +5,7 @@
  */
 import { Effect, type ParseResult } from "effect"
 import { firstBytes, lastBytes } from "../services/excerpts.ts"
+import type { Refusal } from "../services/Egress.ts"
 import type { CommandResult, SandboxFileError, SandboxHandle, SandboxLost } from "../services/Sandbox.ts"
 import {
   decoders,
@@ -175,8 +176,8 @@ const searchFiles = Effect.fnUntraced(function* (sandbox: SandboxHandle, input: 
 })
 
 const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, { onOutput, silenceMs }: Watching) =>
-  Effect.map(
-    sandbox.run(
+  Effect.gen(function* () {
+    const result = yield* sandbox.run(
       {
         argv: ["bash", "-c", input.command],
         timeoutMs: (input.timeout_seconds ?? defaultTimeoutSeconds) * 1000,
@@ -184,9 +185,17 @@ const runCommand = (sandbox: SandboxHandle, input: typeof RunCommand.Type, { onO
         outputLimit: storeLimit
       },
       onOutput
-    ),
-    fromCommand
-  )
+    )
+    return fromCommand(result, yield* sandbox.refusals)
+  })
+
+/** Refusals that the model is told of: who is kept from more has understood by then. */
+const toldRefusals = 5
+
+const refusalNotes = (refusals: ReadonlyArray<Refusal>): ReadonlyArray<string> =>
+  refusals
+    .slice(0, toldRefusals)
+    .map(({ host, reason, remedy }) => `[network: nothing went through to ${host}: ${reason}. ${remedy}]`)
 
 /** What the model is told beside the output. */
 const noteOf = ({ durationMs, exitCode, silent, timedOut }: CommandResult): string => {
@@ -198,8 +207,8 @@ const noteOf = ({ durationMs, exitCode, silent, timedOut }: CommandResult): stri
   return exitCode === 0 ? "" : `[exit code ${exitCode}]`
 }
 
-const fromCommand = (result: CommandResult): ToolOutcome => {
-  const note = noteOf(result)
+const fromCommand = (result: CommandResult, refusals: ReadonlyArray<Refusal> = []): ToolOutcome => {
+  const note = [noteOf(result), ...refusalNotes(refusals)].filter((line) => line !== "").join("\n")
   const text = result.output === "" && note === "" ? "[no output]" : result.output
   return {
     output: note === "" ? text : `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${note}`,

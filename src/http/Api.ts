@@ -8,6 +8,7 @@ import { AccountApi } from "./api/AccountApi.ts"
 import { ConversationApi } from "./api/ConversationApi.ts"
 import { tidy } from "./api/openapi.ts"
 import { MoneyApi } from "./api/MoneyApi.ts"
+import { NetworkApi } from "./api/NetworkApi.ts"
 import { problems } from "./api/Problem.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
@@ -30,6 +31,7 @@ export class Api extends HttpApi.make("errand")
   .add(SchedulesApi)
   .add(AccountApi)
   .add(MoneyApi)
+  .add(NetworkApi)
   .add(SystemApi)
   .addError(problems(500, 503))
   .annotateContext(

@@ -14,6 +14,7 @@ import * as Edge from "./edge.ts"
 import * as Account from "./handlers/account.ts"
 import * as Conversation from "./handlers/conversation.ts"
 import * as Money from "./handlers/money.ts"
+import * as Network from "./handlers/network.ts"
 import * as Results from "./handlers/results.ts"
 import * as Schedules from "./handlers/schedules.ts"
 import * as System from "./handlers/system.ts"
@@ -30,6 +31,7 @@ const api = HttpApiBuilder.api(Api).pipe(
     Schedules.layer,
     Account.layer,
     Money.layer,
+    Network.layer,
     System.layer
   ]),
   Layer.provide(Authentication.layer)

@@ -95,7 +95,7 @@ const make = (outside: Outside) =>
     return Egress.of({
       open: Effect.fn("Egress.open")(function* (spec) {
         const { taskId } = spec
-        const policy = new Policy(spec.network)
+        const policy = new Policy(spec)
         const ledger = new Ledger(yield* log.list(taskId))
         const way = { taskId, policy, ledger }
         yield* Effect.acquireRelease(

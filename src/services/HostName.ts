@@ -17,6 +17,9 @@ export const HostName = Schema.String.pipe(
   Schema.annotations({ identifier: "HostName" })
 )
 
+/** Hosts that one task may name, in its request and later. */
+export const mostHosts = 100
+
 /** The spelling that is compared, looked up and dialled; none for what is no name. */
 export const canonicalHost = (text: string): Option.Option<string> => {
   // Letters outside ASCII have lower-case forms inside it.

@@ -5,7 +5,7 @@
  * Does not own: defaults, and rules that depend on the server's settings (`draftTask.ts`).
  */
 import { Schema } from "effect"
-import { HostName } from "./HostName.ts"
+import { HostName, mostHosts } from "./HostName.ts"
 import { Approvals, Delivery, Limits, NetworkMode } from "./Task.ts"
 import { GitRef, line, text, Time } from "./text.ts"
 
@@ -32,7 +32,7 @@ const lasting = {
   network: optional(
     Schema.Struct({
       mode: NetworkMode,
-      hosts: optional(Schema.Array(HostName).pipe(Schema.maxItems(100)))
+      hosts: optional(Schema.Array(HostName).pipe(Schema.maxItems(mostHosts)))
     })
   ),
   approvals: optional(Approvals),

@@ -90,7 +90,7 @@ export type TaskChange = Data.TaggedEnum<{
   /** What the forge says of it has changed. */
   PullRequestChanged: { readonly pullRequest: PullRequest }
   /** What the owner changed by hand; never a status. */
-  Updated: { readonly patch: Partial<Pick<Task, "title" | "tags" | "priority" | "limits">> }
+  Updated: { readonly patch: Partial<Pick<Task, "title" | "tags" | "priority" | "limits" | "network">> }
   /** Time of work that ended with this run's end or with this step. */
   Worked: { readonly ms: number }
   Waiting: { readonly questionId: QuestionId }

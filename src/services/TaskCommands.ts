@@ -5,6 +5,7 @@
  * Does not own: storing the changes (`TaskRepo.change`), what the agent does (`agent/`).
  */
 import { Either, Schema } from "effect"
+import { mostHosts } from "./HostName.ts"
 import type { CommitId, MessageId } from "./Ids.ts"
 import type { PendingMode } from "./Message.ts"
 import type { Limits, Task } from "./Task.ts"
@@ -147,4 +148,16 @@ export const update =
     const updated = TaskChange.Updated({ patch: limits === undefined ? rest : { ...rest, limits: newLimits } })
     const resumes = task.status === "paused" && lifts(task, newLimits)
     return Either.right(resumes ? [updated, TaskChange.Queued({ reason: "resume" })] : [updated])
+  }
+
+/** One more host that the task's sandboxes may reach; beside registries that makes the list of an `allowlist`. */
+export const allowHost =
+  (host: string): Decide<NotNow> =>
+  ({ network: { hosts, mode }, status }) => {
+    const notNow = (remedy: string) => Either.left(new NotNow({ status, remedy }))
+    if (mode === "none") return notNow(`Its network mode is "none", to which no host can be added: start another task.`)
+    if (mode === "open") return notNow(`Its network mode is "open": it reaches every public host already.`)
+    if (hosts.includes(host)) return nothing
+    if (hosts.length >= mostHosts) return notNow(`It has ${mostHosts} hosts already, which is the most.`)
+    return Either.right([TaskChange.Updated({ patch: { network: { mode: "allowlist", hosts: [...hosts, host] } } })])
   }

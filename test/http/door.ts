@@ -5,11 +5,13 @@ import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as BackupsMemory from "../../src/layers/BackupsMemory.ts"
 import * as BudgetsMemory from "../../src/layers/BudgetsMemory.ts"
 import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
+import * as EgressMemory from "../../src/layers/EgressMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as ForgeTokensMemory from "../../src/layers/ForgeTokensMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
+import * as NetworkLogMemory from "../../src/layers/NetworkLogMemory.ts"
 import * as SessionsMemory from "../../src/layers/SessionsMemory.ts"
 import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
@@ -40,7 +42,9 @@ export const storage = Layer.mergeAll(
   TicketsMemory.layer,
   IdempotencyMemory.layer,
   GitCredentialsMemory.layer,
-  ForgeTokensMemory.layer
+  ForgeTokensMemory.layer,
+  EgressMemory.layer,
+  NetworkLogMemory.layer
 ).pipe(
   Layer.provideMerge(VaultAesGcm.layerWith(Redacted.make("a key of more than thirty-two characters"))),
   Layer.provideMerge(TaskRepoMemory.layer),

@@ -35,6 +35,7 @@ export const bodyFor = ({ method, path }: Route): unknown => {
   if (method === "GET" || method === "DELETE") return undefined
   if (path.endsWith("/messages")) return { content: "x", mode: "queue" }
   if (path.endsWith("/rewind")) return { checkpoint: "0".repeat(40) }
+  if (path.endsWith("/network/hosts")) return { host: "files.example.com" }
   if (path.endsWith("/answer")) return { revision: 1, decision: "allow" }
   if (path.includes("git-credentials")) return { kind: "token", value: "x" }
   if (path.endsWith("/tasks")) return { repository: { url: "https://git.example/a/b" }, prompt: "x" }

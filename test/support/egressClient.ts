@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 import { once } from "node:events"
 import { connect as connectTls } from "node:tls"
 import { Duplex } from "node:stream"
+import { setImmediate } from "node:timers/promises"
 
 export interface RawAnswer {
   /** The status line; empty when the connection was closed without an answer. */
@@ -10,19 +11,26 @@ export interface RawAnswer {
   readonly text: string
 }
 
-const collect = async (socket: Socket): Promise<string> => {
-  let text = ""
-  socket.on("data", (piece: Buffer) => (text += piece.toString("latin1")))
-  socket.on("error", () => {})
-  if (!socket.closed) await once(socket, "close")
-  return text
-}
+const collect = (socket: Socket): Promise<string> =>
+  new Promise((resolve) => {
+    let text = ""
+    socket.on("data", (piece: Buffer) => (text += piece.toString("latin1")))
+    socket.on("error", () => {})
+    socket.on("close", () => resolve(text))
+  })
+
+/** Not more at once than an answer in between would stop: a write to a closed socket loses what has come. */
+const sendingSize = 8_192
 
 /** Sends bytes and gives everything that comes until the proxy closes. */
 export const say = async (path: string, ...pieces: ReadonlyArray<string | Buffer>): Promise<RawAnswer> => {
   const socket = connect({ path })
   const answer = collect(socket)
-  for (const piece of pieces) socket.write(piece)
+  const words = Buffer.concat(pieces.map((piece) => Buffer.from(piece)))
+  for (let at = 0; at < words.length && socket.bytesRead === 0 && !socket.closed; at += sendingSize) {
+    socket.write(words.subarray(at, at + sendingSize))
+    await setImmediate()
+  }
   const text = await answer
   return { line: text.slice(0, text.indexOf("\r\n")), text }
 }

@@ -1,15 +1,20 @@
 /**
  * Which hosts a task may open tunnels to. Registries are not among them: they are served, not tunnelled.
  */
-import type { Network, NetworkMode } from "../../services/Task.ts"
+import type { EgressSpec } from "../../services/Egress.ts"
+import type { TaskId } from "../../services/Ids.ts"
+import type { NetworkMode } from "../../services/Task.ts"
+import type { RegistryName } from "../../services/Registries.ts"
 import { Refused } from "./Refused.ts"
 import { registryOf } from "./registries.ts"
 
 export class Policy {
+  readonly #taskId: TaskId
   readonly #mode: NetworkMode
   readonly #hosts: Set<string>
 
-  constructor({ hosts, mode }: Network) {
+  constructor({ network: { hosts, mode }, taskId }: EgressSpec) {
+    this.#taskId = taskId
     this.#mode = mode
     this.#hosts = new Set(hosts)
   }
@@ -34,7 +39,7 @@ export class Policy {
       ...(registry === undefined
         ? {
             reason: "the host is not on the list of this task",
-            remedy: `The task's owner can add it: POST /api/v1/tasks/{id}/network/hosts {"host":"${host}"}.`
+            remedy: `The task's owner can add it: POST /api/v1/tasks/${this.#taskId}/network/hosts {"host":"${host}"}.`
           }
         : {
             reason: `packages of ${registry} come through the sandbox's own address of the registry, not through a tunnel`,
@@ -43,11 +48,12 @@ export class Policy {
     })
   }
 
-  noNetwork(host: string): Refused {
+  /** `registry`: the kind, where packages were asked for. */
+  noNetwork(host: string, registry?: RegistryName): Refused {
     return new Refused({
       status: 403,
       host,
-      reason: `the task has the network mode "none"`,
+      reason: `the task has the network mode "none"${registry === undefined ? "" : `, so it reads no packages (${registry})`}`,
       remedy: `Start a task with the network mode "registries" for packages, or "allowlist" with this host.`
     })
   }

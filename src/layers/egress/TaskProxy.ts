@@ -27,14 +27,17 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
   Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never>()
     const sockets = new Set<Duplex>()
+    /** Connections on which an answer was begun: no other may be written between. */
+    const answered = new WeakSet<Duplex>()
 
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      answered.add(request.socket)
       run(
         answerRequest(context, request, response).pipe(
           Effect.catchTag("Refused", (refused) =>
             Effect.sync(() => {
               noteRefusal(context, refused)
-              refuseRequest(response, refused)
+              refuseRequest(request, response, refused)
             })
           ),
           Effect.scoped
@@ -77,13 +80,15 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
       onRequest
     )
     server.maxConnections = limits.connections
+    // Node leaves out what is more; one more tells that there was more.
+    server.maxHeadersCount = limits.headers + 1
     server.on("connect", onConnect)
     server.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
       noteRefusal(context, never(request.headers.host ?? "", "another protocol than HTTP is asked for (Upgrade)"))
       socket.destroy()
     })
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (!socket.writable) return void socket.destroy()
+      if (!socket.writable || answered.has(socket)) return void socket.end(() => socket.destroy())
       const status = error.code === "HPE_HEADER_OVERFLOW" ? 431 : 400
       const refused = new Refused({ ...malformed("(unknown)", "the request is not valid HTTP"), status })
       noteRefusal(context, refused)
@@ -118,6 +123,9 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 const answerRequest = (context: ProxyContext, request: IncomingMessage, response: ServerResponse) =>
   Effect.gen(function* () {
     const { method = "", url: target = "" } = request
+    if (request.rawHeaders.length > 2 * limits.headers) {
+      return yield* new Refused({ ...malformed(target, "the request has too many headers"), status: 431 })
+    }
     const found = find(
       target.slice(0, limits.targetLength + 1),
       request.headers["user-agent"] ?? "",
@@ -126,7 +134,7 @@ const answerRequest = (context: ProxyContext, request: IncomingMessage, response
     if (Option.isNone(found)) return yield* notForUs(context, target)
     const { host, name, route } = found.value
     context.ledger.request(host)
-    if (!context.policy.servesRegistries) return yield* context.policy.noNetwork(host)
+    if (!context.policy.servesRegistries) return yield* context.policy.noNetwork(host, name)
     if (method !== "GET" && method !== "HEAD") {
       return yield* new Refused({
         status: 405,
@@ -153,11 +161,23 @@ const notForUs = ({ ledger, policy }: ProxyContext, target: string): Effect.Effe
     : policy.noNetwork(host)
 }
 
-const refuseRequest = (response: ServerResponse, refused: Refused): void => {
+/**
+ * Many clients read no answer before they have sent everything: what comes is thrown away until then, or until it is
+ * too much.
+ */
+const refuseRequest = (request: IncomingMessage, response: ServerResponse, refused: Refused): void => {
   if (response.headersSent) return void response.destroy()
   const { body, line, status } = answerOf(refused)
-  // What the client may still want to send is not read.
   response.shouldKeepAlive = false
   response.writeHead(status, line, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
-  response.end(body)
+  response.write(body)
+  let left = limits.refusedBytes
+  const end = () => response.end()
+  const patience = setTimeout(end, limits.refusedMs)
+  request.on("data", (piece: Buffer) => {
+    left -= piece.length
+    if (left < 0) end()
+  })
+  request.on("end", end)
+  response.on("close", () => clearTimeout(patience))
 }

@@ -9,7 +9,11 @@ export const connections = 256
 
 /** Of a request line with all headers; more is answered with 431. */
 export const headBytes = 16 * KiB
+export const headers = 100
 export const headMs = 10_000
+/** Of the body of a request that is refused, until its connection is closed. */
+export const refusedBytes = 16 * MiB
+export const refusedMs = 1_000
 /** Of the target of a request to a registry. */
 export const targetLength = 1 * KiB
 

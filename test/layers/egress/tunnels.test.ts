@@ -4,7 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Egress } from "../../../src/services/Egress.ts"
+import { Egress } from "../../../src/services/Egress.ts"
+import type { TaskId } from "../../../src/services/Ids.ts"
 import type { NetworkLog } from "../../../src/services/NetworkLog.ts"
 import type { Network } from "../../../src/services/Task.ts"
 import { egressLayer, openWay, TestInternet } from "../../support/egress.ts"
@@ -18,6 +19,7 @@ interface Stage {
   readonly internet: TestInternet
   readonly upstream: Listener
   readonly socket: string
+  readonly taskId: TaskId
   readonly refusals: () => Effect.Effect<ReadonlyArray<{ readonly host: string; readonly reason: string }>>
 }
 
@@ -34,8 +36,8 @@ const test = (
       internet.name(host, [publicAddress])
       internet.port = yield* Effect.promise(() => upstream.listen())
       yield* Effect.addFinalizer(() => Effect.sync(() => upstream.close()))
-      const { socket, way } = yield* openWay(network)
-      yield* play({ internet, upstream, socket, refusals: () => way.refusals })
+      const { socket, task, way } = yield* openWay(network)
+      yield* play({ internet, upstream, socket, taskId: task.id, refusals: () => way.refusals })
     }).pipe(Effect.provide(egressLayer(internet)))
   })
 
@@ -200,6 +202,9 @@ describe("a tunnel", () => {
       const refused = yield* wait(() => say(stage.socket, connectRequest("more.example.com:443")))
       assert.match(refused.line, /403 .*more\.example\.com.*not on the list.*POST/)
       assert.deepInclude((yield* stage.refusals())[0], { host: "more.example.com" })
+      yield* Effect.flatMap(Egress, (egress) => egress.allow(stage.taskId, "more.example.com"))
+      const { line } = yield* wait(() => openTunnel(stage.socket, "more.example.com:443"))
+      assert.match(line, /^HTTP\/1.1 200 /)
     }))
 
   test(

@@ -8,7 +8,7 @@ const module = `${element}(?:/${element}){0,15}`
 const version = "[a-z0-9][a-z0-9.!+_-]{0,127}"
 const modules = new RegExp(`^/go/(${module}/(?:@v/list|@latest|@v/${version}\\.(?:info|mod|zip)))$`)
 const sums = new RegExp(
-  `^/go/sumdb/sum\\.golang\\.org/(supported|latest|lookup/${module}@${version}|tile/\\d{1,2}/(?:data/)?(?:x?\\d{3}/){0,6}x?\\d{3}(?:\\.p/\\d{1,3})?)$`
+  `^/go/sumdb/sum\\.golang\\.org/(supported|latest|lookup/${module}@${version}|tile/\\d{1,2}/(?:\\d{1,2}|data)/(?:x\\d{3}/){0,6}\\d{3}(?:\\.p/\\d{1,3})?)$`
 )
 const sumTiles = "/sumdb/sum.golang.org/"
 
