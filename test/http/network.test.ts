@@ -9,6 +9,8 @@ import { ask, door, submit, tokenFor } from "./door.ts"
 
 const everyMode = Layer.mock(Sandbox, { networkModes: NetworkMode.literals })
 
+const at = (second: number) => `2026-01-01T00:00:0${second}.000Z`
+
 const withTask = Effect.fnUntraced(function* (login: string, network: unknown) {
   const { token } = yield* tokenFor(login)
   const id: TaskId = yield* submit(token, { network })
@@ -62,7 +64,6 @@ layer(door({ sandbox: everyMode }), { excludeTestServices: true })("the network 
       const { hosts, id } = yield* withTask("lists", { mode: "registries" })
       const log = yield* NetworkLog
       const line = { requests: 2, refusals: 1, sentBytes: 3, receivedBytes: 4 }
-      const at = (second: number) => `2026-01-01T00:00:0${second}.000Z`
       yield* log.add(id, [{ host: "a.example.com", ...line, firstAt: at(1), lastAt: at(1) }])
       yield* log.add(id, [{ host: "b.example.com", ...line, firstAt: at(2), lastAt: at(2) }])
       yield* log.add(id, [{ host: "a.example.com", ...line, firstAt: at(3), lastAt: at(3) }])

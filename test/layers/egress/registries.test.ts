@@ -2,12 +2,11 @@
  * Registries, attacked from inside a sandbox. Above each test: the protection that was taken out to see it fail.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 import { connect } from "node:net"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
 import { gzipSync } from "node:zlib"
-import type { NetworkLog } from "../../../src/services/NetworkLog.ts"
 import type { Network } from "../../../src/services/Task.ts"
 import type { RegistryName } from "../../../src/services/Registries.ts"
 import { egressLayer, openWay, registriesAt, TestInternet } from "../../support/egress.ts"
@@ -50,7 +49,7 @@ interface Stage {
 
 const packages: Network = { mode: "registries", hosts: [] }
 
-const test = (name: string, play: (stage: Stage) => Effect.Effect<void, unknown, NetworkLog>, network = packages) =>
+const test = (name: string, play: (stage: Stage) => Effect.Effect<void, unknown, Scope.Scope>, network = packages) =>
   it.scopedLive(name, () => {
     const upstream = new Upstream()
     return Effect.gen(function* () {
