@@ -10,6 +10,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlink, wr
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
+import { type Rlimits, ulimits } from "./rlimits.ts"
 
 export interface ForkedCall {
   readonly program: string
@@ -20,8 +21,7 @@ export interface ForkedCall {
   readonly outputLimit: number
   /** Bytes of standard error that are read. */
   readonly complaintLimit: number
-  /** Of memory and of each file that is written, in bytes, as the kernel enforces them. */
-  readonly rlimits: { readonly memory: number; readonly file: number }
+  readonly rlimits: Rlimits
 }
 
 export interface ForkedResult {
@@ -57,14 +57,10 @@ const patience = "2 seconds"
 
 const quote = (word: string) => `'${word.replaceAll("'", `'\\''`).replaceAll("\n", `'"$newline"'`)}'`
 
-const blocks = (size: number, bytes: number) => (Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited")
-
-/** Limits that a system can't set are left out: they are a second line behind time and bytes. */
 const lineOf = (id: number, files: string, { args, env, input, program, rlimits }: ForkedCall): string => {
   const variables = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`)
-  const limits = `ulimit -v ${blocks(1024, rlimits.memory)}; ulimit -f ${blocks(512, rlimits.file)}`
   const command = `exec $own_group ${[program, ...args].map(quote).join(" ")}`
-  const job = [`{ ${limits}; } 2>/dev/null`, ...variables, command].join("; ")
+  const job = [ulimits(rlimits), ...variables, command].join("; ")
   const from = quote(input === undefined ? "/dev/null" : `${files}.in`)
   return `( { ${job}; } <${from} >${quote(`${files}.out`)} 2>${quote(`${files}.err`)} & echo ${id} started $!; wait $!; echo ${id} ended $? ) &\n`
 }

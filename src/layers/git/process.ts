@@ -8,6 +8,7 @@ import { type Readable, Writable } from "node:stream"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Data, Deferred, type Duration, Effect, Option, Redacted, type Scope, Stream } from "effect"
 import type { ForkedCall, ForkedResult, ForkingShell } from "./forkingShell.ts"
+import { type Rlimits, ulimits } from "./rlimits.ts"
 
 /** Git was killed because its time was up or it wrote more than it may. */
 export class GitStopped extends Data.TaggedError("GitStopped")<{ readonly reason: "timeout" | "output" }> {}
@@ -32,8 +33,7 @@ export interface GitCall<E = never> {
   readonly atLimit?: "fail" | "cut"
   /** Its output is short whatever the repository holds: it may be kept in a file, which makes `run` cheaper. A call with a secret is not. */
   readonly saysLittle?: boolean
-  /** What the kernel enforces on git and on every child of it, in bytes. */
-  readonly rlimits?: { readonly memory?: number; readonly file?: number }
+  readonly rlimits?: Rlimits
 }
 
 export interface GitResult {
@@ -147,10 +147,7 @@ const toForked = (call: SmallCall): ForkedCall => ({
   input: call.input,
   outputLimit: call.outputLimit,
   complaintLimit: stderrLimit,
-  rlimits: {
-    memory: call.rlimits?.memory ?? Number.POSITIVE_INFINITY,
-    file: call.rlimits?.file ?? Number.POSITIVE_INFINITY
-  }
+  rlimits: call.rlimits ?? {}
 })
 
 const fromForked = (
@@ -161,16 +158,8 @@ const fromForked = (
     ? new GitStopped({ reason: "output" })
     : Effect.succeed({ exitCode: longer ? 0 : exitCode, stdout, stderr, cut: longer })
 
-/** Limits that a system can't set are left out: they are a second line behind time and bytes. */
-const limited = 'ulimit -v "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec git "$@"'
-
-const blocks = (size: number, bytes = Number.POSITIVE_INFINITY) =>
-  Number.isFinite(bytes) ? String(Math.ceil(bytes / size)) : "unlimited"
-
-const commandLine = ({ args, rlimits }: Launched): readonly [string, ReadonlyArray<string>] => {
-  if (rlimits === undefined) return ["git", args]
-  return ["sh", ["-c", limited, "sh", blocks(1024, rlimits.memory), blocks(512, rlimits.file), ...args]]
-}
+const commandLine = ({ args, rlimits }: Launched): readonly [string, ReadonlyArray<string>] =>
+  rlimits === undefined ? ["git", args] : ["sh", ["-c", `${ulimits(rlimits)}; exec git "$@"`, "sh", ...args]]
 
 const signals: Readonly<Record<string, number>> = { SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15, SIGXFSZ: 25 }
 
