@@ -18,7 +18,9 @@ const longestWaitMs = 3_600_000 + 60_000
 /** Brings the branch to its pull request. A run that died right after it was opened has left it to be found. */
 export const bringPullRequest = Effect.fnUntraced(function* (run: TaskRun) {
   const task = yield* run.task
-  if (task.delivery !== "pull_request" || task.pushedCommit === null) return
+  // One that a person asked for later is kept up to date too.
+  const isWanted = task.delivery === "pull_request" || task.pullRequest !== null
+  if (!isWanted || task.pushedCommit === null) return
   const pullRequest = yield* openPullRequest(task, task.pushedCommit).pipe(
     Effect.retry(forgeRetries(run)),
     Effect.catchTag("ForgeFailed", forgeTrouble(run))

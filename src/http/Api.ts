@@ -10,6 +10,7 @@ import { tidy } from "./api/openapi.ts"
 import { MoneyApi } from "./api/MoneyApi.ts"
 import { NetworkApi } from "./api/NetworkApi.ts"
 import { problems } from "./api/Problem.ts"
+import { PullRequestApi } from "./api/PullRequestApi.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
 import { SchedulesApi } from "./api/SchedulesApi.ts"
@@ -28,6 +29,7 @@ export class Api extends HttpApi.make("errand")
   .add(TasksApi)
   .add(ConversationApi)
   .add(ResultsApi)
+  .add(PullRequestApi)
   .add(SchedulesApi)
   .add(AccountApi)
   .add(MoneyApi)

@@ -15,6 +15,7 @@ import * as Account from "./handlers/account.ts"
 import * as Conversation from "./handlers/conversation.ts"
 import * as Money from "./handlers/money.ts"
 import * as Network from "./handlers/network.ts"
+import * as PullRequests from "./handlers/pullRequests.ts"
 import * as Results from "./handlers/results.ts"
 import * as Schedules from "./handlers/schedules.ts"
 import * as System from "./handlers/system.ts"
@@ -22,12 +23,14 @@ import * as Tasks from "./handlers/tasks.ts"
 import * as Listener from "./listener.ts"
 import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
+import * as Webhooks from "./webhooks/route.ts"
 
 const api = HttpApiBuilder.api(Api).pipe(
   Layer.provide([
     Tasks.layer,
     Conversation.layer,
     Results.layer,
+    PullRequests.layer,
     Schedules.layer,
     Account.layer,
     Money.layer,
@@ -53,7 +56,7 @@ const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, (
 /** Serves from when it is built; `HttpServer` tells where. Everything is built before the first connection comes. */
 export const layer = HttpApiBuilder.serve().pipe(
   Layer.provideMerge(Listener.layer),
-  Layer.provide([api, Stream.layer, Edge.layer]),
+  Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer]),
   Layer.provide([Hub.layer, Closing.layer]),
   Layer.provide([routerConfig, untraced])
 )

@@ -36,7 +36,8 @@ interface Answered<B> {
 /**
  * A POST: reads and decodes the body, then runs the effect and keeps its answer in one transaction. The effect may
  * only touch storage. What else the command does is `afterwards`: it happens whenever the request is answered, also
- * for a repeated one, and also when the client hangs up meanwhile.
+ * for a repeated one, and also when the client hangs up meanwhile. What has to be asked outside of storage first is
+ * `beforehand`: it happens once the request is known to be sound, also for a repeated one.
  */
 export const command = <A, I, B, J>(options: {
   readonly body: Schema.Schema<A, I>
@@ -45,7 +46,11 @@ export const command = <A, I, B, J>(options: {
 }) => {
   const decode = decodeBody(options.body)
   const encode = Schema.encode(Schema.parseJson(options.answer))
-  return <E, R>(effect: (body: A) => Effect.Effect<Answered<B>, E, R>, afterwards: Effect.Effect<void>) =>
+  return <E, R, E1 = never, R1 = never>(
+    effect: (body: A) => Effect.Effect<Answered<B>, E, R>,
+    afterwards: Effect.Effect<void>,
+    beforehand: Effect.Effect<void, E1, R1> = Effect.void
+  ) =>
     Effect.gen(function* () {
       const { user } = yield* CurrentPrincipal
       const { method, url, headers } = yield* HttpServerRequest.HttpServerRequest
@@ -60,6 +65,7 @@ export const command = <A, I, B, J>(options: {
       )
       const key = headers["idempotency-key"]
       if (key !== undefined && !acceptable.test(key)) return yield* keyRefused
+      yield* beforehand
       const answered =
         key === undefined
           ? Effect.map(transaction.run(recorded), (answer) => ({ answer, replayed: false }))

@@ -52,6 +52,12 @@ const read = (request: IncomingMessage): Effect.Effect<Buffer, Problem> =>
 
 const mediaType = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i
 
+/** The whole body as it came, whatever it is; empty when there is none. Can be read once. */
+export const bodyBytes = Effect.gen(function* () {
+  const request = NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest)
+  return announcesTooMuch(request) ? yield* tooLarge : yield* read(request)
+})
+
 /** The whole body as text; empty when there is none. Can be read once. */
 export const bodyText = Effect.gen(function* () {
   const request = NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest)

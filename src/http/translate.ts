@@ -3,6 +3,7 @@
  */
 import { Effect } from "effect"
 import type { TaskRefused } from "../services/draftTask.ts"
+import type { ForgeFailed } from "../services/Forge.ts"
 import type { PackRefused } from "../services/GitStore.ts"
 import type { IdempotencyConflict } from "../services/Idempotency.ts"
 import type { RepositoryUrlRefused } from "../services/RepositoryUrl.ts"
@@ -15,6 +16,7 @@ import { Problem } from "./api/Problem.ts"
 
 type Failure =
   | Problem
+  | ForgeFailed
   | TaskNotFound
   | IllegalTransition
   | NotNow
@@ -30,10 +32,27 @@ type Failure =
 /** The answer for what is not there and for what is somebody else's: nobody can tell them apart. */
 export const notFound = Problem.of("not_found", "There is nothing here, or it is not yours.")
 
+const ofForge = ({ detail, reason, waitMs }: ForgeFailed): Problem => {
+  switch (reason) {
+    case "auth":
+      return Problem.of("forge_sign_in_needed", detail)
+    case "not_found":
+    case "refused":
+      return Problem.of("pull_request_refused", detail)
+    case "rate_limited":
+    case "unavailable":
+      return Problem.of("forge_unavailable", detail, {
+        headers: { "retry-after": String(Math.ceil((waitMs ?? 5_000) / 1000)) }
+      })
+  }
+}
+
 const translate = (failure: Failure): Problem => {
   switch (failure._tag) {
     case "Problem":
       return failure
+    case "ForgeFailed":
+      return ofForge(failure)
     case "TaskNotFound":
     case "ScheduleNotFound":
       return notFound

@@ -26,6 +26,7 @@ import * as DataDirLock from "./DataDirLock.ts"
 import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
 import * as EgressProxy from "./EgressProxy.ts"
 import * as EventBusSqlite from "./EventBusSqlite.ts"
+import * as ForgeCommentsSqlite from "./ForgeCommentsSqlite.ts"
 import * as ForgeOctokit from "./ForgeOctokit.ts"
 import * as ForgeSignInGitHub from "./ForgeSignInGitHub.ts"
 import * as ForgeTokensSqlite from "./ForgeTokensSqlite.ts"
@@ -89,6 +90,7 @@ export const layerWith = (parts: Partial<Parts>) => {
     TicketsSqlite.layer,
     Layer.provideMerge(ForgeTokensSqlite.layer, ForgeSignInGitHub.layer),
     IdempotencySqlite.layer,
+    ForgeCommentsSqlite.layer,
     GitCredentialsSqlite.layer
   ).pipe(Layer.provideMerge(VaultAesGcm.layer))
   const outside = Layer.mergeAll(

@@ -45,7 +45,6 @@ export const layer = Layer.effect(
           const { draft, state, url } = kept
           return Effect.succeed({ url, number, state, draft, checks: "none" as const, review: "none" as const })
         }),
-      mayWrite: () => Effect.succeed(true),
       acknowledge: () => Effect.void
     })
   })

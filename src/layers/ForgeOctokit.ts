@@ -20,8 +20,6 @@ const noForge = new ForgeFailed({
   detail: "Errand knows of no forge at this repository's host. The operator can name it in ERRAND_FORGES."
 })
 
-const writers = ["owner", "admin", "write", "maintain"]
-
 const speak = (place: ForgePlace, token: Redacted.Redacted): Dialect => {
   const call = makeCall(place, token)
   return place.kind === "github" ? gitHub(call, place) : gitea(call)
@@ -80,9 +78,6 @@ export const layer = Layer.effect(
       ),
       describe: Effect.fn("Forge.describe")((key, number, body) => at(key, ({ describe }) => describe(number, body))),
       look: Effect.fn("Forge.look")((key, number) => at(key, ({ look }) => look(number))),
-      mayWrite: Effect.fn("Forge.mayWrite")((key, login) =>
-        at(key, ({ permission }) => Effect.map(permission(login), (held) => writers.includes(held)))
-      ),
       acknowledge: Effect.fn("Forge.acknowledge")((key, comment) => at(key, ({ react }) => react(comment)))
     })
   })

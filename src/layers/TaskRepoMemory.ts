@@ -52,6 +52,8 @@ const make = Effect.gen(function* () {
     list: (filter, page) => Effect.map(tasks.get, (all) => read.listTasks(all, filter, page)),
     withStatus: (statuses) =>
       Effect.map(tasks.get, (all) => read.tasksWhere(all, (task) => statuses.includes(task.status))),
+    withPullRequest: (url) =>
+      Effect.map(tasks.get, (all) => read.tasksWhere(all, (task) => task.pullRequest?.url === url)),
     endedBefore: (before, limit) =>
       Effect.map(tasks.get, (all) =>
         read

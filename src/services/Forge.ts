@@ -53,8 +53,6 @@ export class Forge extends Context.Tag("errand/services/Forge")<
     readonly describe: (key: StoreKey, number: number, body: string) => Effect.Effect<void, ForgeFailed>
     /** As it is now, with the checks of its head and what its reviewers say. */
     readonly look: (key: StoreKey, number: number) => Effect.Effect<PullRequest, ForgeFailed>
-    /** Whether somebody may push to the repository. */
-    readonly mayWrite: (key: StoreKey, login: string) => Effect.Effect<boolean, ForgeFailed>
     /** Marks a comment as seen; again changes nothing. `review`: it stands on a line of a pull request. */
     readonly acknowledge: (
       key: StoreKey,

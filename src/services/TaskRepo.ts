@@ -153,6 +153,8 @@ export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
     readonly list: (filter: TaskFilter, page: PageRequest) => Effect.Effect<Page<Task>>
     /** Every task in one of these statuses, oldest first: for recovery, not for clients. */
     readonly withStatus: (statuses: ReadonlyArray<TaskStatus>) => Effect.Effect<ReadonlyArray<Task>>
+    /** The tasks whose pull request has this URL, oldest first. */
+    readonly withPullRequest: (url: string) => Effect.Effect<ReadonlyArray<Task>>
     /** Final tasks that ended before, longest ago first, at most `limit`. */
     readonly endedBefore: (before: Timestamp, limit: number) => Effect.Effect<ReadonlyArray<Task>>
     /** Deletes a final task and everything about it, its stream included. */

@@ -8,6 +8,8 @@ import * as DiskSpaceMemory from "../../src/layers/DiskSpaceMemory.ts"
 import * as EgressMemory from "../../src/layers/EgressMemory.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as ForgeTokensMemory from "../../src/layers/ForgeTokensMemory.ts"
+import * as ForgeCommentsMemory from "../../src/layers/ForgeCommentsMemory.ts"
+import * as ForgeMemory from "../../src/layers/ForgeMemory.ts"
 import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
@@ -25,6 +27,7 @@ import { AppConfig, type Settings } from "../../src/services/AppConfig.ts"
 import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
 import type { Backups } from "../../src/services/Backups.ts"
 import type { DiskSpace } from "../../src/services/DiskSpace.ts"
+import type { Forge } from "../../src/services/Forge.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
@@ -42,6 +45,7 @@ export const storage = Layer.mergeAll(
   TicketsMemory.layer,
   IdempotencyMemory.layer,
   GitCredentialsMemory.layer,
+  ForgeCommentsMemory.layer,
   ForgeTokensMemory.layer,
   EgressMemory.layer,
   NetworkLogMemory.layer
@@ -60,6 +64,7 @@ export interface Fakes {
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
   readonly disk?: Layer.Layer<DiskSpace>
+  readonly forge?: Layer.Layer<Forge>
   readonly backups?: Layer.Layer<Backups>
   readonly logger?: Layer.Layer<never>
   /** Around the transactions of the door, not of the adapters. */
@@ -96,6 +101,7 @@ export const door = (fakes: Fakes = {}) =>
         fakes.sandbox ?? readySandbox,
         fakes.claude ?? configuredModel,
         fakes.disk ?? DiskSpaceMemory.layer,
+        fakes.forge ?? ForgeMemory.layer,
         fakes.backups ?? BackupsMemory.layer,
         prices,
         Layer.succeed(AppConfig, { ...settings, ...fakes.settings })

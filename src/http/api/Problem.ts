@@ -14,6 +14,7 @@ export const problemKinds = {
   malformed_request: { status: 400, title: "The request can't be read" },
   token_in_url: { status: 400, title: "A token does not belong in a URL" },
   unauthenticated: { status: 401, title: "Not signed in" },
+  signature_refused: { status: 401, title: "Not signed by the forge" },
   scope_missing: { status: 403, title: "This token may not do that" },
   origin_refused: { status: 403, title: "Requests from this web page are refused" },
   not_found: { status: 404, title: "Not found" },
@@ -21,6 +22,8 @@ export const problemKinds = {
   not_possible_now: { status: 409, title: "Not possible in this state" },
   schedule_limit_reached: { status: 409, title: "There are too many schedules" },
   question_closed: { status: 409, title: "This question is closed" },
+  forge_sign_in_needed: { status: 409, title: "The forge wants a sign-in" },
+  pull_request_refused: { status: 409, title: "The forge refuses the pull request" },
   model_not_configured: { status: 409, title: "No model is configured" },
   payload_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
@@ -37,6 +40,7 @@ export const problemKinds = {
   too_many_connections: { status: 429, title: "Too many connections" },
   internal_error: { status: 500, title: "Something broke in the server" },
   unavailable: { status: 503, title: "Not available now" },
+  forge_unavailable: { status: 503, title: "The forge can't answer now" },
   storage_full: { status: 507, title: "The server's disk is full" }
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>
 export type ProblemCode = keyof typeof problemKinds

@@ -28,6 +28,7 @@ import { makeStopRun } from "../stopRun.ts"
 import { Hub } from "../stream/Hub.ts"
 import { makeViews } from "../taskView.ts"
 import { asProblem } from "../translate.ts"
+import { makeWatchPullRequest } from "../watchPullRequest.ts"
 import { makeOwned } from "./ownedTask.ts"
 
 const create = command({ body: NewTask, answer: TaskView, status: 201 })
@@ -49,6 +50,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const draftOf = yield* makeDrafts
     const stopRun = yield* makeStopRun
     const rewinding = yield* makeRewind
+    const watchPullRequest = yield* makeWatchPullRequest
     const forgetting = yield* FiberMap.make<TaskId, void>()
 
     const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
@@ -90,7 +92,9 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
           return { items: Array.getSomes(items), nextCursor: page.nextCursor, seq, epoch }
         })
       )
-      .handle("get", ({ path: { taskId } }) => asProblem(views.fresh(taskId, owned(taskId))))
+      .handle("get", ({ path: { taskId } }) =>
+        asProblem(views.fresh(taskId, Effect.tap(owned(taskId), watchPullRequest.onRead)))
+      )
       .handleRaw("update", ({ path: { taskId } }) =>
         Effect.gen(function* () {
           const patch = yield* Effect.flatMap(bodyText, decodePatch)

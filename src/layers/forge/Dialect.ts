@@ -11,7 +11,6 @@ export interface Dialect {
   readonly defaultBranch: Effect.Effect<string, ForgeFailed>
   readonly describe: (number: number, body: string) => Effect.Effect<void, ForgeFailed>
   readonly look: (number: number) => Effect.Effect<PullRequest, ForgeFailed>
-  readonly permission: (login: string) => Effect.Effect<string, ForgeFailed>
   readonly react: (comment: { readonly id: number; readonly review: boolean }) => Effect.Effect<void, ForgeFailed>
 }
 

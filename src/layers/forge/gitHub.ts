@@ -101,16 +101,6 @@ export const gitHub = (call: Call, { repository }: ForgePlace): Dialect => ({
       }
     }),
 
-  permission: (username) =>
-    Effect.map(
-      call(
-        "GET /repos/{owner}/{repo}/collaborators/{username}/permission",
-        { username },
-        Schema.Struct({ permission: Schema.String })
-      ),
-      ({ permission }) => permission
-    ),
-
   react: ({ id, review }) =>
     Effect.asVoid(
       call(

@@ -110,16 +110,6 @@ export const gitea = (call: Call): Dialect => {
         return { ...rest, checks: checks(status), review }
       }),
 
-    permission: (collaborator) =>
-      Effect.map(
-        call(
-          "GET /repos/{owner}/{repo}/collaborators/{collaborator}/permission",
-          { collaborator },
-          Schema.Struct({ permission: Schema.String })
-        ),
-        ({ permission }) => permission
-      ),
-
     react: ({ id }) =>
       Effect.asVoid(
         call("POST /repos/{owner}/{repo}/issues/comments/{id}/reactions", { id, content: "eyes" }, Schema.Unknown)

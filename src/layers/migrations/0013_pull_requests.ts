@@ -7,7 +7,7 @@ const statements = [
   "ALTER TABLE tasks ADD COLUMN pull_request_draft INTEGER",
   "ALTER TABLE tasks ADD COLUMN pull_request_checks TEXT",
   "ALTER TABLE tasks ADD COLUMN pull_request_review TEXT",
-  "CREATE INDEX tasks_by_pull_request ON tasks (pull_request_number, repository_url) WHERE pull_request_number IS NOT NULL"
+  "CREATE INDEX tasks_by_pull_request ON tasks (pull_request_url) WHERE pull_request_url IS NOT NULL"
 ]
 
 export const pullRequests = Effect.flatMap(SqlClient, (sql) =>

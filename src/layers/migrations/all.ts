@@ -10,6 +10,7 @@ import { ciChanges } from "./0010_ci_changes.ts"
 import { sessions } from "./0011_sessions.ts"
 import { forgeSignIns } from "./0012_forge_sign_ins.ts"
 import { pullRequests } from "./0013_pull_requests.ts"
+import { forgeComments } from "./0014_forge_comments.ts"
 
 /** Keys are `<number>_<name>`; the migrator skips any other in silence. */
 export const migrations = {
@@ -23,5 +24,6 @@ export const migrations = {
   "0010_ci_changes": ciChanges,
   "0011_sessions": sessions,
   "0012_forge_sign_ins": forgeSignIns,
-  "0013_pull_requests": pullRequests
+  "0013_pull_requests": pullRequests,
+  "0014_forge_comments": forgeComments
 }

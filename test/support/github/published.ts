@@ -43,8 +43,15 @@ interface Description {
   readonly "x-webhooks": Readonly<Record<string, { readonly post: Operation }>>
 }
 
+/** OpenAPI 3.0 writes `nullable` beside a reference, too, where JSON schema has no such word. */
+const withNull = (_key: string, value: unknown): unknown => {
+  if (typeof value !== "object" || value === null || !("nullable" in value) || "type" in value) return value
+  const { nullable, ...schema } = value
+  return nullable === true ? { anyOf: [schema, { enum: [null] }] } : schema
+}
+
 const load = () => {
-  const description = JSON.parse(readFileSync(file(), "utf8")) as Description
+  const description = JSON.parse(readFileSync(file(), "utf8"), withNull) as Description
   const ajv = new Ajv({ strict: false, allErrors: true, logger: false })
   addFormats.default(ajv)
   ajv.addSchema(description as object, "github")

@@ -61,5 +61,10 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
     return yield* decoding("tasks", () => rows.map(fromRow))
   }, Effect.orDie)
 
-  return { get, getOwned, list, withStatus, endedBefore }
+  const withPullRequest = Effect.fn("TaskRepo.withPullRequest")(function* (url: string) {
+    const rows = yield* sql<TaskRow>`SELECT * FROM tasks WHERE pull_request_url = ${url} ORDER BY created_at, id`
+    return yield* decoding("tasks", () => rows.map(fromRow))
+  }, Effect.orDie)
+
+  return { get, getOwned, list, withStatus, withPullRequest, endedBefore }
 })
