@@ -1,29 +1,18 @@
-# The server. The image that tasks run in is another one: src/sandbox/image/Dockerfile.
-# Not Node 24 yet: compiled with the headers of 24.19 or later, better-sqlite3 12 aborts when statements are collected.
-ARG BUILD_IMAGE=node:22-bookworm
-ARG RUNTIME_IMAGE=node:22-bookworm-slim
+# The server: Debian, git, and the single executable. `npm run image` makes both; the image that tasks run in is another
+# one (src/sandbox/image/Dockerfile).
+FROM debian:bookworm-slim
 
-FROM ${BUILD_IMAGE} AS build
-WORKDIR /build
-COPY package.json package-lock.json ./
-RUN npm ci
-COPY . .
-# All that runs: the bundle, and the SQLite addon where the bundle looks for it.
-RUN npm run build \
- && mkdir -p /app/dist /app/node_modules/better-sqlite3/build/Release \
- && cp dist/errand.mjs /app/dist/ \
- && cp LICENSE /app/ \
- && cp node_modules/better-sqlite3/build/Release/better_sqlite3.node /app/node_modules/better-sqlite3/build/Release/
-
-FROM ${RUNTIME_IMAGE}
-# git and ssh for the server's own clones and pushes.
+# git and ssh are for the server's own clones and pushes, tini for what nobody waits for.
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates git openssh-client \
- && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates git openssh-client tini \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && install -d -o 1000 -g 1000 -m 0700 /data
-COPY --from=build /app /app
 
-ENV NODE_ENV=production \
+COPY dist/errand /usr/local/bin/errand
+COPY LICENSE /usr/share/doc/errand/copyright
+
+# HOME holds the SQLite addon, which the system can only load from a file.
+ENV HOME=/data \
     ERRAND_HOST=0.0.0.0 \
     ERRAND_PORT=8787 \
     ERRAND_DATA_DIR=/data
@@ -32,6 +21,6 @@ WORKDIR /data
 USER 1000:1000
 EXPOSE 8787
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.ERRAND_PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/dist/errand.mjs"]
+  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$ERRAND_PORT && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && grep -q '\"ok\"' <&3"]
+ENTRYPOINT ["tini", "--", "errand"]
 CMD ["serve"]

@@ -6,7 +6,7 @@
  */
 import { FileSystem } from "@effect/platform"
 import { Config, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
-import { delimiter, dirname, join } from "node:path"
+import { basename, delimiter, dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as AppConfigEnv from "../../layers/AppConfigEnv.ts"
 import { make } from "../client/ErrandClient.ts"
@@ -38,11 +38,11 @@ interface DemoOptions {
 
 const encodeScript = Schema.encodeSync(Schema.parseJson(Schema.Unknown))
 
-/** The node that runs this, by its name where that finds it. */
+/** What runs this, Node or the executable with Node inside, by its name where that finds it. */
 const testCommand = Effect.gen(function* () {
   const path = yield* Config.string("PATH").pipe(Config.withDefault(""))
   const isOnPath = path.split(delimiter).includes(dirname(process.execPath))
-  return `${isOnPath ? "node" : `'${process.execPath.replaceAll("'", `'\\''`)}'`} --test --test-reporter=spec`
+  return `${isOnPath ? basename(process.execPath) : `'${process.execPath.replaceAll("'", `'\\''`)}'`} --test --test-reporter=spec`
 })
 
 const fact = (name: string, text: string) => hanging(9, line(span(name.padEnd(9), "quiet"), text))
