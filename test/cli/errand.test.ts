@@ -30,6 +30,8 @@ const commands = [
   "token list",
   "token revoke",
   "doctor",
+  "backup",
+  "restore",
   "version"
 ]
 
