@@ -18,4 +18,5 @@ const serve = () => {
   compile(source, process.execPath, Buffer.from(getRawAsset("errand.cache"))).run(require)
 }
 
-process.argv[2] === "--test" ? test() : serve()
+if (process.argv[2] === "--test") test()
+else serve()

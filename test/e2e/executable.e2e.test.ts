@@ -26,6 +26,8 @@ const docker = async (...args: ReadonlyArray<string>) => {
   return { code, stdout, stderr }
 }
 
+const inside = (name: string, command: string) => docker("exec", name, "bash", "-c", command)
+
 describeWithEngine("the executable", () => {
   const scope = Effect.runSync(Scope.make())
   const place = mkdtempSync(join(tmpdir(), "errand-image-"))
@@ -55,8 +57,6 @@ describeWithEngine("the executable", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
     return name
   }
-
-  const inside = (name: string, command: string) => docker("exec", name, "bash", "-c", command)
 
   it("gives the demo, with git and without Node or a network", async () => {
     const run = [
@@ -114,13 +114,18 @@ describeWithEngine("the executable", () => {
       ERRAND_TRUSTED_GIT_HOSTS: git.host
     }
     const name = await started(
-      ...["--network", "host", "--volume", `${socket}:${socket}`, "--group-add", String(statSync(socket).gid)],
-      ...[
-        "--volume",
-        `${place}:/script:ro`,
-        ...Object.entries(settings).flatMap(([key, value]) => ["--env", `${key}=${value}`])
-      ],
-      ...[image, "serve", "--json"]
+      "--network",
+      "host",
+      "--volume",
+      `${socket}:${socket}`,
+      "--group-add",
+      String(statSync(socket).gid),
+      "--volume",
+      `${place}:/script:ro`,
+      ...Object.entries(settings).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
+      image,
+      "serve",
+      "--json"
     )
     execFileSync("chmod", ["755", place])
     let address = ""
