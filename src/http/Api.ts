@@ -5,10 +5,12 @@
  */
 import { HttpApi, OpenApi } from "@effect/platform"
 import { AccountApi } from "./api/AccountApi.ts"
+import { AuthApi } from "./api/AuthApi.ts"
 import { ConversationApi } from "./api/ConversationApi.ts"
 import { tidy } from "./api/openapi.ts"
 import { MoneyApi } from "./api/MoneyApi.ts"
 import { NetworkApi } from "./api/NetworkApi.ts"
+import { PairingApi } from "./api/PairingApi.ts"
 import { problems } from "./api/Problem.ts"
 import { PullRequestApi } from "./api/PullRequestApi.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
@@ -16,6 +18,7 @@ import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
 import { SchedulesApi } from "./api/SchedulesApi.ts"
 import { SystemApi } from "./api/SystemApi.ts"
 import { TasksApi } from "./api/TasksApi.ts"
+import { UsersApi } from "./api/UsersApi.ts"
 import { version } from "./api/version.ts"
 
 const description = `Errand does coding errands: hand it a repository and a prompt, get a branch back.
@@ -32,6 +35,9 @@ export class Api extends HttpApi.make("errand")
   .add(PullRequestApi)
   .add(SchedulesApi)
   .add(AccountApi)
+  .add(AuthApi)
+  .add(PairingApi)
+  .add(UsersApi)
   .add(MoneyApi)
   .add(NetworkApi)
   .add(SystemApi)

@@ -12,14 +12,18 @@ import * as Authentication from "./authentication.ts"
 import * as Closing from "./Closing.ts"
 import * as Edge from "./edge.ts"
 import * as Account from "./handlers/account.ts"
+import * as Auth from "./handlers/auth.ts"
 import * as Conversation from "./handlers/conversation.ts"
 import * as Money from "./handlers/money.ts"
 import * as Network from "./handlers/network.ts"
 import * as PullRequests from "./handlers/pullRequests.ts"
+import * as Pairing from "./handlers/pairing.ts"
 import * as Results from "./handlers/results.ts"
 import * as Schedules from "./handlers/schedules.ts"
 import * as System from "./handlers/system.ts"
 import * as Tasks from "./handlers/tasks.ts"
+import * as Users from "./handlers/users.ts"
+import * as Limits from "./limits.ts"
 import * as Listener from "./listener.ts"
 import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
@@ -33,6 +37,9 @@ const api = HttpApiBuilder.api(Api).pipe(
     PullRequests.layer,
     Schedules.layer,
     Account.layer,
+    Auth.layer,
+    Pairing.layer,
+    Users.layer,
     Money.layer,
     Network.layer,
     System.layer
@@ -57,7 +64,7 @@ const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, (
 export const layer = HttpApiBuilder.serve().pipe(
   Layer.provideMerge(Listener.layer),
   Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer]),
-  Layer.provide([Hub.layer, Closing.layer]),
+  Layer.provide([Hub.layer, Limits.layer, Closing.layer]),
   Layer.provide([routerConfig, untraced])
 )
 

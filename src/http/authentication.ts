@@ -12,6 +12,7 @@ import { Sessions } from "../services/Sessions.ts"
 import { Authentication } from "./api/Authentication.ts"
 import { Problem } from "./api/Problem.ts"
 import * as HostGuard from "./hostGuard.ts"
+import { Limits } from "./limits.ts"
 import { makeSessionCookie } from "./sessionCookie.ts"
 
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *$/i
@@ -70,12 +71,13 @@ export const makeAuthenticated = Effect.gen(function* () {
 
 export const layer = Layer.effect(
   Authentication,
-  Effect.map(makeAuthenticated, (authenticated) =>
+  Effect.map(Effect.all([makeAuthenticated, Limits]), ([authenticated, limits]) =>
     Authentication.of({
       // Effect's own decoding of the header takes any scheme for a bearer's; it is read here once more.
       bearer: () =>
         Effect.gen(function* () {
           const principal = yield* authenticated
+          yield* limits.user(principal.user.id)
           const { method } = yield* HttpServerRequest.HttpServerRequest
           const needed = isRead(method) ? ["read", "write"] : ["write"]
           if (!principal.scopes.some((scope) => needed.includes(scope))) return yield* scopeMissing

@@ -1,7 +1,7 @@
 /**
  * What happens to every request before and after its handler.
  *
- * Owns: request ids, the guard of host names, turning every failure into a problem, headers of every answer, metrics.
+ * Owns: request ids, the guard of host names, the limit of an address, turning every failure into a problem, headers of every answer, metrics.
  * Does not own: the codes (`translate.ts`, `api/Problem.ts`).
  */
 import { HttpApiBuilder, HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
@@ -13,6 +13,7 @@ import { pathParameters } from "./api/params.ts"
 import { encodeProblem, Problem } from "./api/Problem.ts"
 import { sentence } from "./faults.ts"
 import * as HostGuard from "./hostGuard.ts"
+import { Limits } from "./limits.ts"
 import * as Metrics from "./metrics.ts"
 import { chosenRequestId } from "./requestId.ts"
 import { streamPath } from "./stream/streamPath.ts"
@@ -93,13 +94,14 @@ export const layer = HttpApiBuilder.middleware(
   Effect.gen(function* () {
     const ids = yield* Ids
     const guard = HostGuard.make(yield* AppConfig)
+    const limits = yield* Limits
     return (app) =>
       Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
         const requestId = chosenRequestId(request.headers["x-request-id"]) ?? (yield* ids.plain)
         const start = yield* Clock.currentTimeMillis
         const handled = guard.allowsHost(request.headers["host"])
-          ? Effect.catchAllCause(app, (cause) => recover(cause, requestId))
+          ? Effect.catchAllCause(Effect.zipRight(limits.address, app), (cause) => recover(cause, requestId))
           : Effect.succeed(answer(hostRefused, requestId))
         return yield* Effect.gen(function* () {
           const response = yield* handled

@@ -2,6 +2,11 @@
  * From failures of services to problems: the one place where a domain error gets its code.
  */
 import { Effect } from "effect"
+import type { LastOwner, LoginRefused } from "../services/Accounts.ts"
+import type { SignInRefused } from "../services/ForgeSignIn.ts"
+import type { ForgeUnavailable } from "../services/ForgeTokens.ts"
+import type { PairingOver, PairingPending } from "../services/Pairings.ts"
+import type { SessionEnded } from "../services/Sessions.ts"
 import type { TaskRefused } from "../services/draftTask.ts"
 import type { ForgeFailed } from "../services/Forge.ts"
 import type { PackRefused } from "../services/GitStore.ts"
@@ -28,6 +33,13 @@ type Failure =
   | TooManySchedules
   | TaskRefused
   | PackRefused
+  | LoginRefused
+  | LastOwner
+  | SessionEnded
+  | SignInRefused
+  | ForgeUnavailable
+  | PairingOver
+  | PairingPending
 
 /** The answer for what is not there and for what is somebody else's: nobody can tell them apart. */
 export const notFound = Problem.of("not_found", "There is nothing here, or it is not yours.")
@@ -75,6 +87,22 @@ const translate = (failure: Failure): Problem => {
       return Problem.of("schedule_limit_reached", failure.message)
     case "TaskRefused":
       return Problem.of(failure.code, failure.detail, { errors: [{ path: failure.path, message: failure.fault }] })
+    case "LoginRefused":
+      return Problem.of("invalid_request", failure.message, {
+        errors: [{ path: "login", message: "can't be a login" }]
+      })
+    case "LastOwner":
+      return Problem.of("not_possible_now", failure.message)
+    case "SessionEnded":
+      return Problem.of("session_ended", failure.message)
+    case "SignInRefused":
+      return Problem.of("invalid_grant", `The forge refuses this sign-in: ${failure.code}. Begin again.`)
+    case "ForgeUnavailable":
+      return Problem.of("unavailable", failure.message)
+    case "PairingOver":
+      return Problem.of("invalid_grant", failure.message)
+    case "PairingPending":
+      return Problem.of("authorization_pending", failure.message)
     case "PackRefused":
       return Problem.of("unavailable", "The difference can't be read from the server's repository now.")
   }

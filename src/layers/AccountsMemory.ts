@@ -77,6 +77,16 @@ export const layer = Layer.effect(
     const newUser = (login: string, role: UserRole) =>
       Effect.zipWith(ids.user, now, (id, createdAt): User => ({ id, login, role, createdAt }))
 
+    const findOrAdd = Effect.fnUntraced(function* (login: string) {
+      const newcomer = yield* newUser(login, "member")
+      return yield* Ref.modify(state, (before) => {
+        const user = Option.getOrElse(findByLogin(before, login), (): User =>
+          ownersOf(before).length === 0 ? { ...newcomer, role: "owner" } : newcomer
+        )
+        return [user, withUser(before, user)]
+      })
+    })
+
     const principal = Effect.fn("Accounts.principal")(function* (id: DeviceId) {
       const { entries, users } = yield* Ref.get(state)
       const entry = HashMap.get(entries, id)
@@ -155,6 +165,8 @@ export const layer = Layer.effect(
       user: (id) => Effect.map(Ref.get(state), ({ users }) => HashMap.get(users, id)),
 
       userByLogin: (login) => Effect.map(Ref.get(state), (current) => findByLogin(current, login)),
+
+      ensure: Effect.fn("Accounts.ensure")((login) => Effect.zipRight(checkLogin(login), findOrAdd(login))),
 
       users: Effect.map(Ref.get(state), ({ users }) => Array.from(HashMap.values(users)).toSorted(oldestFirst)),
 

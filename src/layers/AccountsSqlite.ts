@@ -122,6 +122,10 @@ export const layer = Layer.effect(
 
       userByLogin: Effect.fn("Accounts.userByLogin")((login) => Effect.orDie(query.userByLogin(login))),
 
+      ensure: Effect.fn("Accounts.ensure")((login) =>
+        Effect.zipRight(checkLogin(login), transaction.run(findOrAdd(login)))
+      ),
+
       users: Effect.orDie(query.users()),
 
       invite: Effect.fn("Accounts.invite")(function* (login, role) {

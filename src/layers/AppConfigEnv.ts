@@ -80,6 +80,13 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     forges: all.forges.config,
     pullRequests: Config.map(all.pullRequests.config, (kind) => ({ draft: kind === "draft" })),
     bot: Config.all({ name: all.botName.config, webhookSecret: all.webhookSecret.config }),
+    appRedirectUris: all.appRedirectUris.config,
+    trustedProxyHops: all.trustedProxyHops.config,
+    perUser: Config.all({
+      requestsPerMinute: all.requestsPerMinute.config,
+      streams: all.streamsPerUser.config,
+      queuedTasks: all.queuedPerUser.config
+    }),
     strict: all.strict.config,
     acceptedFindings: all.acceptedFindings.config,
     litestreamUrl: all.litestreamUrl.config,

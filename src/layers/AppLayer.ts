@@ -36,6 +36,7 @@ import * as IdempotencySqlite from "./IdempotencySqlite.ts"
 import * as IdsUlid from "./IdsUlid.ts"
 import type { JsonFileInvalid } from "./jsonFile.ts"
 import * as NetworkLogSqlite from "./NetworkLogSqlite.ts"
+import * as PairingsTickets from "./PairingsTickets.ts"
 import * as PricingFile from "./PricingFile.ts"
 import * as RetentionFiber from "./RetentionFiber.ts"
 import * as SandboxDocker from "./SandboxDocker.ts"
@@ -86,13 +87,16 @@ export const layerWith = (parts: Partial<Parts>) => {
     Layer.provideMerge(Sqlite.layer)
   )
   const accounts = Layer.mergeAll(
-    Layer.provideMerge(SessionsSqlite.layer, AccountsSqlite.layer),
-    TicketsSqlite.layer,
+    SessionsSqlite.layer,
+    PairingsTickets.layer,
     Layer.provideMerge(ForgeTokensSqlite.layer, ForgeSignInGitHub.layer),
     IdempotencySqlite.layer,
     ForgeCommentsSqlite.layer,
     GitCredentialsSqlite.layer
-  ).pipe(Layer.provideMerge(VaultAesGcm.layer))
+  ).pipe(
+    Layer.provideMerge(Layer.merge(AccountsSqlite.layer, TicketsSqlite.layer)),
+    Layer.provideMerge(VaultAesGcm.layer)
+  )
   const outside = Layer.mergeAll(
     GitStoreBare.layer,
     ForgeOctokit.layer,

@@ -78,6 +78,36 @@ export const variablesOn = (machine: HostSize) => {
       "errand",
       "Name by which comments at GitHub address Errand, without the @."
     ),
+    appRedirectUris: withDefault(
+      "ERRAND_APP_REDIRECT_URIS",
+      Syntax.uriList,
+      "",
+      "URIs that apps are sent back to after a sign-in, each in full, divided by commas, as in errand://signed-in."
+    ),
+    trustedProxyHops: withDefault(
+      "ERRAND_TRUSTED_PROXY_HOPS",
+      Syntax.wholeNumber(0, 10),
+      "0",
+      "Proxies before this server that add the address of who asks to X-Forwarded-For; 0 ignores the header."
+    ),
+    requestsPerMinute: withDefault(
+      "ERRAND_REQUESTS_PER_MINUTE",
+      Syntax.wholeNumber(1, 1_000_000),
+      "3000",
+      "Requests of one user, and of one address from outside this machine, in a minute."
+    ),
+    streamsPerUser: withDefault(
+      "ERRAND_MAX_STREAMS_PER_USER",
+      Syntax.wholeNumber(1, 1_000_000),
+      "256",
+      "Open streams of one user, and those of one address that nobody has signed in on."
+    ),
+    queuedPerUser: withDefault(
+      "ERRAND_MAX_QUEUED_PER_USER",
+      Syntax.wholeNumber(1, 1_000_000),
+      "1000",
+      "Tasks of one user that wait in the queue."
+    ),
     strict: withDefault("ERRAND_STRICT", Syntax.truth, "false", "Whether findings of the start-up checks are fatal."),
     acceptedFindings: withDefault(
       "ERRAND_ACCEPTED_FINDINGS",

@@ -196,3 +196,14 @@ export const wordList: Syntax<ReadonlyArray<string>> = (text) =>
       .map((word) => word.trim())
       .filter((word) => word !== "")
   )
+
+/** Absolute URIs divided by commas, without a fragment and without characters that a header can't carry. */
+export const uriList: Syntax<ReadonlyArray<string>> = (text) => {
+  const uris = text
+    .split(",")
+    .map((uri) => uri.trim())
+    .filter((uri) => uri !== "")
+  return uris.every((uri) => /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(uri) && URL.canParse(uri) && !uri.includes("#"))
+    ? Either.right(uris)
+    : Either.left("whole URIs without a fragment, several divided by commas, as in errand://signed-in")
+}

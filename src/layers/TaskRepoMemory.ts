@@ -50,6 +50,11 @@ const make = Effect.gen(function* () {
     get: (id) => find(id, () => true),
     getOwned: (owner, id) => find(id, (record) => record.task.owner === owner),
     list: (filter, page) => Effect.map(tasks.get, (all) => read.listTasks(all, filter, page)),
+    queuedCount: (owner) =>
+      Effect.map(
+        tasks.get,
+        (all) => read.tasksWhere(all, (task) => task.status === "queued" && task.owner === owner).length
+      ),
     withStatus: (statuses) =>
       Effect.map(tasks.get, (all) => read.tasksWhere(all, (task) => statuses.includes(task.status))),
     withPullRequest: (url) =>

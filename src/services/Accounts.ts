@@ -95,6 +95,8 @@ export class Accounts extends Context.Tag("errand/services/Accounts")<
 
     readonly user: (id: UserId) => Effect.Effect<Option.Option<User>>
     readonly userByLogin: (login: string) => Effect.Effect<Option.Option<User>>
+    /** The user of a login, made when it is new: an owner as long as there is none. */
+    readonly ensure: (login: string) => Effect.Effect<User, LoginRefused | StorageFull>
     /** Oldest first. */
     readonly users: Effect.Effect<ReadonlyArray<User>>
     /** Makes a user of a login who may sign in from now on, or changes the role of one. */

@@ -86,6 +86,16 @@ export interface Settings {
     /** The secret that GitHub signs its webhooks with; none: comments are not heard. */
     readonly webhookSecret: Option.Option<Redacted.Redacted>
   }
+  /** Where apps may be sent back to after a sign-in, each compared as a whole. */
+  readonly appRedirectUris: ReadonlyArray<string>
+  /** Proxies before this server that add to `X-Forwarded-For`; 0: the header means nothing. */
+  readonly trustedProxyHops: number
+  /** What one user may have at once, and one user or address may ask for. */
+  readonly perUser: {
+    readonly requestsPerMinute: number
+    readonly streams: number
+    readonly queuedTasks: number
+  }
   readonly strict: boolean
   /** Findings of the start-up checks that somebody has accepted, by the words that the checks give. */
   readonly acceptedFindings: ReadonlyArray<string>

@@ -155,6 +155,8 @@ export class TaskRepo extends Context.Tag("errand/services/TaskRepo")<
     readonly withStatus: (statuses: ReadonlyArray<TaskStatus>) => Effect.Effect<ReadonlyArray<Task>>
     /** The tasks whose pull request has this URL, oldest first. */
     readonly withPullRequest: (url: string) => Effect.Effect<ReadonlyArray<Task>>
+    /** How many tasks of an owner wait in the queue. */
+    readonly queuedCount: (owner: UserId) => Effect.Effect<number>
     /** Final tasks that ended before, longest ago first, at most `limit`. */
     readonly endedBefore: (before: Timestamp, limit: number) => Effect.Effect<ReadonlyArray<Task>>
     /** Deletes a final task and everything about it, its stream included. */

@@ -244,7 +244,6 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
         "/",
         "/api/v1",
         "/api/v1/secrets",
-        "/api/v1/users",
         "/api/v1/nowhere",
         "/api/v1/push/subscriptions",
         "/auth/pair",

@@ -1,6 +1,6 @@
 /** The door on memory adapters, on a free port of this machine, with users and their tokens. */
 import { FetchHttpClient } from "@effect/platform"
-import { Effect, Either, Layer, Logger, LogLevel, Redacted } from "effect"
+import { Effect, Either, Layer, Logger, LogLevel, Option, Redacted } from "effect"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as BackupsMemory from "../../src/layers/BackupsMemory.ts"
 import * as BudgetsMemory from "../../src/layers/BudgetsMemory.ts"
@@ -14,6 +14,7 @@ import * as GitCredentialsMemory from "../../src/layers/GitCredentialsMemory.ts"
 import * as IdempotencyMemory from "../../src/layers/IdempotencyMemory.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import * as NetworkLogMemory from "../../src/layers/NetworkLogMemory.ts"
+import * as PairingsTickets from "../../src/layers/PairingsTickets.ts"
 import * as SessionsMemory from "../../src/layers/SessionsMemory.ts"
 import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
@@ -28,6 +29,7 @@ import { ClaudeClient } from "../../src/services/ClaudeClient.ts"
 import type { Backups } from "../../src/services/Backups.ts"
 import type { DiskSpace } from "../../src/services/DiskSpace.ts"
 import type { Forge } from "../../src/services/Forge.ts"
+import { ForgeSignIn } from "../../src/services/ForgeSignIn.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
@@ -41,8 +43,8 @@ import { settings } from "../support/settings.ts"
 export const storage = Layer.mergeAll(
   Layer.provideMerge(BudgetsMemory.layer, TaskQueueMemory.layer),
   SchedulesMemory.layer,
-  Layer.provideMerge(SessionsMemory.layer, AccountsMemory.layer),
-  TicketsMemory.layer,
+  SessionsMemory.layer,
+  PairingsTickets.layer,
   IdempotencyMemory.layer,
   GitCredentialsMemory.layer,
   ForgeCommentsMemory.layer,
@@ -50,6 +52,7 @@ export const storage = Layer.mergeAll(
   EgressMemory.layer,
   NetworkLogMemory.layer
 ).pipe(
+  Layer.provideMerge(Layer.merge(AccountsMemory.layer, TicketsMemory.layer)),
   Layer.provideMerge(VaultAesGcm.layerWith(Redacted.make("a key of more than thirty-two characters"))),
   Layer.provideMerge(TaskRepoMemory.layer),
   Layer.provideMerge(EventBusMemory.layer),
@@ -63,6 +66,7 @@ export interface Fakes {
   readonly store?: Layer.Layer<GitStore>
   readonly sandbox?: Layer.Layer<Sandbox>
   readonly claude?: Layer.Layer<ClaudeClient>
+  readonly signIn?: Layer.Layer<ForgeSignIn>
   readonly disk?: Layer.Layer<DiskSpace>
   readonly forge?: Layer.Layer<Forge>
   readonly backups?: Layer.Layer<Backups>
@@ -85,6 +89,12 @@ const readySandbox = Layer.mock(Sandbox, {
 
 const configuredModel = Layer.mock(ClaudeClient, { configured: Effect.succeed(true) })
 
+const noForge = Layer.mock(ForgeSignIn, {
+  host: Option.none(),
+  authorizationUrl: () => "",
+  startDevice: Effect.die("not asked")
+})
+
 const prices = Layer.succeed(Pricing, {
   table: { "claude-test": { input: 1, output: 1, cacheRead: 1, cacheWrite: 1 } }
 })
@@ -100,6 +110,7 @@ export const door = (fakes: Fakes = {}) =>
         fakes.store ?? Layer.mock(GitStore, { forget: () => Effect.void }),
         fakes.sandbox ?? readySandbox,
         fakes.claude ?? configuredModel,
+        fakes.signIn ?? noForge,
         fakes.disk ?? DiskSpaceMemory.layer,
         fakes.forge ?? ForgeMemory.layer,
         fakes.backups ?? BackupsMemory.layer,

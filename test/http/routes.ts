@@ -25,7 +25,7 @@ export const routes: ReadonlyArray<Route> = (() => {
 })()
 
 /** Those that only a signed-in user may use. */
-export const usersRoutes = routes.filter(({ group }) => group !== "system")
+export const usersRoutes = routes.filter(({ group }) => group !== "system" && group !== "auth")
 
 export const fill = (path: string, values: Readonly<Record<string, string>>) =>
   path.replace(/:(\w+)/g, (_, name: string) => values[name] ?? name)
@@ -38,6 +38,8 @@ export const bodyFor = ({ method, path }: Route): unknown => {
   if (path.endsWith("/network/hosts")) return { host: "files.example.com" }
   if (path.endsWith("/answer")) return { revision: 1, decision: "allow" }
   if (path.includes("git-credentials")) return { kind: "token", value: "x" }
+  if (path.endsWith("/users")) return { login: "invited" }
+  if (path.endsWith("/confirm")) return { number: 10 }
   if (path.endsWith("/tasks")) return { repository: { url: "https://git.example/a/b" }, prompt: "x" }
   if (path.endsWith("/schedules"))
     return { cron: "0 6 * * *", task: { repository: { url: "https://git.example/a/b" }, prompt: "x" } }

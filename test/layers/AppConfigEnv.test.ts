@@ -44,7 +44,12 @@ const refused: ReadonlyArray<readonly [name: string, value: string]> = [
   ["ERRAND_REGISTRIES", "https://npm.example"],
   ["ERRAND_REGISTRIES", "maven=https://repo.example"],
   ["ERRAND_REGISTRIES", "npm=file:///srv/npm"],
-  ["ERRAND_REGISTRIES", "npm=http://a.example,npm=http://b.example"]
+  ["ERRAND_REGISTRIES", "npm=http://a.example,npm=http://b.example"],
+  ["ERRAND_ALLOWED_LOGINS", "alice bob"],
+  ["ERRAND_ALLOWED_LOGINS", "org:"],
+  ["ERRAND_APP_REDIRECT_URIS", "/signed-in"],
+  ["ERRAND_APP_REDIRECT_URIS", "errand://a#b"],
+  ["ERRAND_TRUSTED_PROXY_HOPS", "-1"]
 ]
 
 /** `.env.example` as it must be: every variable, commented out, with its description and default. */
@@ -97,6 +102,11 @@ describe("AppConfigEnv", () => {
         ERRAND_PULL_REQUESTS: "ready",
         ERRAND_GITHUB_WEBHOOK_SECRET: "s".repeat(16),
         ERRAND_BOT_NAME: "errand-bot",
+        ERRAND_APP_REDIRECT_URIS: "errand://signed-in, https://app.example/signed-in",
+        ERRAND_TRUSTED_PROXY_HOPS: "1",
+        ERRAND_REQUESTS_PER_MINUTE: "60",
+        ERRAND_MAX_STREAMS_PER_USER: "8",
+        ERRAND_MAX_QUEUED_PER_USER: "20",
         ERRAND_STRICT: "true",
         ERRAND_ACCEPTED_FINDINGS: "runc-1.1.5+ds1, clock",
         ERRAND_COMMAND_SILENCE: "90s",
@@ -145,6 +155,9 @@ describe("AppConfigEnv", () => {
         ],
         pullRequests: { draft: false },
         bot: { name: "errand-bot", webhookSecret: Option.some(Redacted.make("s".repeat(16))) },
+        appRedirectUris: ["errand://signed-in", "https://app.example/signed-in"],
+        trustedProxyHops: 1,
+        perUser: { requestsPerMinute: 60, streams: 8, queuedTasks: 20 },
         strict: true,
         acceptedFindings: ["runc-1.1.5+ds1", "clock"],
         litestreamUrl: Option.some("http://127.0.0.1:9090/metrics"),

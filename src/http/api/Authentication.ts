@@ -12,7 +12,7 @@ import { problems } from "./Problem.ts"
 export class CurrentPrincipal extends Context.Tag("errand/http/CurrentPrincipal")<CurrentPrincipal, Principal>() {}
 
 export class Authentication extends HttpApiMiddleware.Tag<Authentication>()("errand/http/Authentication", {
-  failure: problems(401, 403),
+  failure: problems(401, 403, 429),
   provides: CurrentPrincipal,
   security: {
     bearer: HttpApiSecurity.bearer.pipe(

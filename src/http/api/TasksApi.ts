@@ -48,7 +48,7 @@ export const TaskCreated = TaskView.annotations(HttpApiSchema.annotations({ stat
 const create = HttpApiEndpoint.post("create", "/tasks")
   .setPayload(NewTask)
   .addSuccess(TaskCreated)
-  .addError(problems(409, 413, 415, 422, 507))
+  .addError(problems(409, 413, 415, 422, 429, 507))
   .annotate(OpenApi.Identifier, "createTask")
   .annotate(OpenApi.Summary, "Hands over an errand: it is queued and runs as soon as a slot is free.")
 

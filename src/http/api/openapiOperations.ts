@@ -82,7 +82,8 @@ const describeOperation = (method: string, operation: JsonObject): JsonObject =>
   )
   const name = operation["operationId"]
   const own = merge({ ...operation, responses }, (typeof name === "string" ? additions[name] : undefined) ?? {})
-  return method === "post"
+  // What signs in is a secret for one use: no answer of it is kept to be given again.
+  return method === "post" && !list(operation["tags"]).some((tag) => tag === "auth" || tag === "pairing")
     ? merge(own, {
         parameters: [
           header("Idempotency-Key", "Makes repeating this request safe.", {

@@ -34,7 +34,9 @@ const constant = (schemas: JsonObject, schema: Json, property: string): Option.O
 /** Says which property tells the members of a union apart, so that generators make an enum and not a guess. */
 const discriminated = (schemas: JsonObject, union: ReadonlyArray<Json>): Option.Option<JsonObject> => {
   const all = union.flatMap((member) => members(schemas, member))
-  const property = ["type", "kind"].find((name) => all.every((one) => Option.isSome(constant(schemas, one, name))))
+  const property = ["type", "kind", "grantType"].find((name) =>
+    all.every((one) => Option.isSome(constant(schemas, one, name)))
+  )
   return Option.fromNullable(property).pipe(
     Option.map((propertyName) => ({
       oneOf: all,

@@ -5,7 +5,7 @@
  */
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
-import { DeviceId, MessageId, QuestionId, ScheduleId, TaskId, ToolCallId } from "../../services/Ids.ts"
+import { DeviceId, MessageId, QuestionId, ScheduleId, TaskId, ToolCallId, UserId } from "../../services/Ids.ts"
 
 export const taskId = HttpApiSchema.param("taskId", TaskId)
 export const messageId = HttpApiSchema.param("messageId", MessageId)
@@ -13,6 +13,9 @@ export const toolCallId = HttpApiSchema.param("toolCallId", ToolCallId)
 export const questionId = HttpApiSchema.param("questionId", QuestionId)
 export const scheduleId = HttpApiSchema.param("scheduleId", ScheduleId)
 export const deviceId = HttpApiSchema.param("deviceId", DeviceId)
+
+export const userId = HttpApiSchema.param("userId", UserId)
+export const pairingId = HttpApiSchema.param("pairingId", Schema.String.pipe(Schema.pattern(/^[2-9B-Z]{4}$/)))
 
 /** As the diff names it. */
 export const fileId = HttpApiSchema.param("fileId", Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128)))
@@ -27,6 +30,8 @@ export const pathParameters: ReadonlySet<PropertyKey> = new Set([
   "questionId",
   "scheduleId",
   "deviceId",
+  "userId",
+  "pairingId",
   "fileId",
   "host"
 ])

@@ -3,6 +3,7 @@
  */
 import { HttpApiBuilder } from "@effect/platform"
 import { Array, Effect, FiberMap } from "effect"
+import { AppConfig } from "../../services/AppConfig.ts"
 import { ClaudeClient } from "../../services/ClaudeClient.ts"
 import { DiskSpace } from "../../services/DiskSpace.ts"
 import { makeDrafts } from "../../services/draftTask.ts"
@@ -16,6 +17,7 @@ import { TaskQueue } from "../../services/TaskQueue.ts"
 import { TaskRepo } from "../../services/TaskRepo.ts"
 import { StorageFull } from "../../services/Transaction.ts"
 import { CurrentPrincipal } from "../api/Authentication.ts"
+import { Problem } from "../api/Problem.ts"
 import { NoBody, Rewind, TaskPatch } from "../api/requests.ts"
 import { TaskView } from "../api/TaskView.ts"
 import { Api } from "../Api.ts"
@@ -36,6 +38,11 @@ const rewind = command({ body: Rewind, answer: TaskView, status: 200 })
 const act = command({ body: NoBody, answer: TaskView, status: 200 })
 const decodePatch = decodeBody(TaskPatch)
 
+const queueFull = (most: number) =>
+  Problem.of("queue_full", `${most} of your tasks wait already. Hand over more when some have started.`, {
+    headers: { "retry-after": "60" }
+  })
+
 export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
   Effect.gen(function* () {
     const repo = yield* TaskRepo
@@ -51,6 +58,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const stopRun = yield* makeStopRun
     const rewinding = yield* makeRewind
     const watchPullRequest = yield* makeWatchPullRequest
+    const { perUser } = yield* AppConfig
     const forgetting = yield* FiberMap.make<TaskId, void>()
 
     const change = <E>(id: TaskId, decide: TaskCommands.Decide<E>) =>
@@ -71,6 +79,8 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
               const draft = yield* draftOf(user.id, request)
               if (!hasModel) return yield* modelMissing
               if (noRoom) return yield* new StorageFull()
+              if ((yield* repo.queuedCount(user.id)) >= perUser.queuedTasks)
+                return yield* queueFull(perUser.queuedTasks)
               const { task, seq } = yield* repo.create(draft)
               return { value: yield* views.after(task, seq), headers: { location: `/api/v1/tasks/${task.id}` } }
             })

@@ -65,13 +65,16 @@ export class Connection {
   principal: Option.Option<Principal> = Option.none()
   /** Hidden clients get no previews: nobody would see them. */
   visible = true
+  /** Of the client, for the limit of those that have not signed in. */
+  readonly address: string
   private readonly socket: WebSocket
   private readonly transport: Socket
   private written = 0
   private stuckSeconds = 0
   private unansweredPings = 0
 
-  constructor(socket: WebSocket, transport: Socket) {
+  constructor(socket: WebSocket, transport: Socket, address: string) {
+    this.address = address
     this.socket = socket
     this.transport = transport
     this.outbox = new Outbox(gathering(socket, transport))

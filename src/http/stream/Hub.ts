@@ -7,7 +7,8 @@
  * The listener is plain code on the path of every commit: it never waits, and encodes an event once for all.
  */
 import { Array, Context, Effect, Layer, Option, Schedule } from "effect"
-import { Accounts } from "../../services/Accounts.ts"
+import { Accounts, type Principal } from "../../services/Accounts.ts"
+import { AppConfig } from "../../services/AppConfig.ts"
 import { EventBus, type News, type Preview, type StoredEvent, type StreamName } from "../../services/EventBus.ts"
 import { recheckEvery } from "../revocation.ts"
 import { closeCodes, type Connection } from "./Connection.ts"
@@ -30,8 +31,8 @@ interface Listener {
 export class Hub extends Context.Tag("errand/http/Hub")<
   Hub,
   {
-    /** False when there are too many connections. */
-    readonly hasRoom: () => boolean
+    /** False when there are too many connections, in all or of this user; of an address while nobody has signed in. */
+    readonly hasRoom: (principal: Option.Option<Principal>, address: string) => boolean
     readonly add: (connection: Connection) => void
     /** Forgets a connection and its subscriptions. */
     readonly remove: (connection: Connection) => void
@@ -49,6 +50,19 @@ class Registry {
   readonly connections = new Set<Connection>()
   readonly listeners = new Map<StreamName, Map<Connection, Listener>>()
   delivered = 0
+
+  countOf(principal: Option.Option<Principal>, address: string): number {
+    const isAlike = Option.match(principal, {
+      onNone: () => (one: Connection) => Option.isNone(one.principal) && one.address === address,
+      onSome:
+        ({ user }) =>
+        (one: Connection) =>
+          Option.exists(one.principal, (other) => other.user.id === user.id)
+    })
+    let count = 0
+    for (const connection of this.connections) if (isAlike(connection)) count++
+    return count
+  }
 
   subscribe(listener: Listener): void {
     const { connection, subscription } = listener
@@ -134,6 +148,7 @@ export const layer = Layer.scoped(
   Effect.gen(function* () {
     const accounts = yield* Accounts
     const bus = yield* EventBus
+    const { perUser } = yield* AppConfig
     const registry = new Registry()
     const each = (visit: (connection: Connection) => void) => Effect.sync(() => registry.connections.forEach(visit))
     const recheckAll = recheck(registry, accounts)
@@ -151,7 +166,8 @@ export const layer = Layer.scoped(
     )
 
     return Hub.of({
-      hasRoom: () => registry.connections.size < mostConnections,
+      hasRoom: (principal, address) =>
+        registry.connections.size < mostConnections && registry.countOf(principal, address) < perUser.streams,
       add: (connection) => void registry.connections.add(connection),
       remove: (connection) => {
         for (const name of connection.subscriptions.keys()) registry.unsubscribe(connection, name)

@@ -13,7 +13,7 @@ import { closeCodes, type Connection } from "./Connection.ts"
 import { drained } from "./drained.ts"
 import { Frame } from "./Frame.ts"
 import type { Heard, Hearing } from "./hearing.ts"
-import { heartbeatSeconds } from "./Hub.ts"
+import { heartbeatSeconds, Hub } from "./Hub.ts"
 import { makeSubscriptions, mostSubscriptions, type Refusal } from "./subscriptions.ts"
 
 export const frameBytes = 64 * 1024
@@ -34,6 +34,7 @@ const parse = (text: string): Either.Either<unknown, unknown> => Either.try((): 
 
 export const makeConverse = Effect.gen(function* () {
   const sessions = yield* Sessions
+  const hub = yield* Hub
   const makeOwn = yield* makeSubscriptions
 
   return (connection: Connection, hearing: Hearing) =>
@@ -52,6 +53,11 @@ export const makeConverse = Effect.gen(function* () {
         connection.close(closeCodes.unauthenticated, "unauthenticated")
       }
 
+      const turnAwayForNow = () => {
+        refuse({ code: "too_many_connections", message: "Too many of your streams are open." })
+        connection.close(closeCodes.tryAgainLater, "too many streams")
+      }
+
       const own = yield* makeOwn(connection, {
         refuse,
         onGap: (name) => hearing.add({ _tag: "Gap", name })
@@ -63,6 +69,7 @@ export const makeConverse = Effect.gen(function* () {
           const before = Option.map(connection.principal, ({ user }) => user.id)
           const accepted = Option.filter(principal, ({ user }) => Option.getOrElse(before, () => user.id) === user.id)
           if (Option.isNone(accepted)) return turnAway("This token is unknown or revoked.")
+          if (Option.isNone(before) && !hub.hasRoom(accepted, connection.address)) return turnAwayForNow()
           connection.principal = accepted
           outbox.push(Frame.of({ type: "authenticated", user: accepted.value.user }))
         })

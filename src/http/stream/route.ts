@@ -12,6 +12,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { Problem } from "../api/Problem.ts"
 import { makeAuthenticated } from "../authentication.ts"
+import { makeClientAddress } from "../clientAddress.ts"
 import * as HostGuard from "../hostGuard.ts"
 import { makeSessionCookie, type SessionCookie } from "../sessionCookie.ts"
 import { closeCodes, Connection } from "./Connection.ts"
@@ -43,7 +44,7 @@ const tokenInUrl = Problem.of(
   "URLs are kept in logs. Send the token as `Authorization`, or in the first frame."
 )
 
-const tooMany = Problem.of("too_many_connections", "This server has too many open streams.", {
+const tooMany = Problem.of("too_many_connections", "Too many streams are open, on this server or for you.", {
   headers: { "retry-after": "30" }
 })
 
@@ -106,6 +107,7 @@ export const layer = HttpApiBuilder.Router.use((router) =>
     const guard = HostGuard.make(yield* AppConfig)
     const cookie = makeSessionCookie(yield* AppConfig)
     const authenticated = yield* makeAuthenticated
+    const clientAddress = yield* makeClientAddress
     const hub = yield* Hub
     const converse = yield* makeConverse
     const server = yield* Effect.acquireRelease(
@@ -115,9 +117,10 @@ export const layer = HttpApiBuilder.Router.use((router) =>
 
     const serve = Effect.gen(function* () {
       const { incoming, principal } = yield* admit(guard, cookie, authenticated)
-      if (!hub.hasRoom()) return yield* tooMany
+      const address = yield* clientAddress
+      if (!hub.hasRoom(principal, address)) return yield* tooMany
       const { socket, closed } = yield* accept(server, incoming)
-      const connection = new Connection(socket, incoming.socket)
+      const connection = new Connection(socket, incoming.socket, address)
       connection.principal = principal
       const hearing = yield* makeHearing(socket)
       yield* Effect.addFinalizer(() => Effect.sync(() => hub.remove(connection)))

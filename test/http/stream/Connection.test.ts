@@ -22,7 +22,7 @@ const make = () => {
   Object.defineProperty(socket, "bufferedAmount", { get: () => unsent })
   const transport = new Socket()
   vi.spyOn(transport, "bytesWritten", "get").mockImplementation(() => written)
-  const connection = new Connection(Object.setPrototypeOf(socket, WebSocket.prototype), transport)
+  const connection = new Connection(Object.setPrototypeOf(socket, WebSocket.prototype), transport, "127.0.0.1")
   return {
     connection,
     socket,

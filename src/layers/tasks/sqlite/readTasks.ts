@@ -54,6 +54,12 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
     return yield* decoding("tasks", () => rows.map(fromRow))
   }, Effect.orDie)
 
+  const queuedCount = Effect.fn("TaskRepo.queuedCount")(function* (owner: UserId) {
+    const rows = yield* sql<{ readonly count: number }>`
+      SELECT count(*) AS count FROM tasks WHERE status = 'queued' AND owner = ${owner}`
+    return rows[0]?.count ?? 0
+  }, Effect.orDie)
+
   const endedBefore = Effect.fn("TaskRepo.endedBefore")(function* (before: Timestamp, limit: number) {
     const rows = yield* sql<TaskRow>`
       SELECT * FROM tasks WHERE status IN ${sql.in(finals)} AND finished_at < ${before}
@@ -66,5 +72,5 @@ export const makeTaskReads = Effect.fnUntraced(function* (search: TaskSearch) {
     return yield* decoding("tasks", () => rows.map(fromRow))
   }, Effect.orDie)
 
-  return { get, getOwned, list, withStatus, withPullRequest, endedBefore }
+  return { get, getOwned, list, withStatus, queuedCount, withPullRequest, endedBefore }
 })
