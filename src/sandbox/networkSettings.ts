@@ -37,5 +37,8 @@ export const networkFiles: ReadonlyArray<readonly [path: string, text: string]> 
     `[source.crates-io]\nreplace-with = "errand"\n\n[source.errand]\nregistry = "sparse+${door}/crates/"\n`
   ],
   // Without root, apt can write to none of its usual places; its downloads come from the archive by name, through the proxy.
-  [aptConfig, `Dir::State "${home}/.local/state/apt";\nDir::Cache "${home}/.cache/apt";\n`]
+  [aptConfig, `Dir::State "${home}/.local/state/apt";\nDir::Cache "${home}/.cache/apt";\n`],
+  // It makes no directories there by itself.
+  [`${home}/.local/state/apt/lists/partial/.keep`, ""],
+  [`${home}/.cache/apt/archives/partial/.keep`, ""]
 ]

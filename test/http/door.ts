@@ -30,6 +30,7 @@ import type { Backups } from "../../src/services/Backups.ts"
 import type { DiskSpace } from "../../src/services/DiskSpace.ts"
 import type { Forge } from "../../src/services/Forge.ts"
 import { ForgeSignIn } from "../../src/services/ForgeSignIn.ts"
+import type { Egress } from "../../src/services/Egress.ts"
 import { GitStore } from "../../src/services/GitStore.ts"
 import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
@@ -49,7 +50,6 @@ export const storage = Layer.mergeAll(
   GitCredentialsMemory.layer,
   ForgeCommentsMemory.layer,
   ForgeTokensMemory.layer,
-  EgressMemory.layer,
   NetworkLogMemory.layer
 ).pipe(
   Layer.provideMerge(Layer.merge(AccountsMemory.layer, TicketsMemory.layer)),
@@ -70,6 +70,7 @@ export interface Fakes {
   readonly disk?: Layer.Layer<DiskSpace>
   readonly forge?: Layer.Layer<Forge>
   readonly backups?: Layer.Layer<Backups>
+  readonly egress?: Layer.Layer<Egress>
   readonly logger?: Layer.Layer<never>
   /** Around the transactions of the door, not of the adapters. */
   readonly transaction?: Layer.Layer<Transaction, never, Transaction>
@@ -114,6 +115,7 @@ export const door = (fakes: Fakes = {}) =>
         fakes.disk ?? DiskSpaceMemory.layer,
         fakes.forge ?? ForgeMemory.layer,
         fakes.backups ?? BackupsMemory.layer,
+        fakes.egress ?? EgressMemory.layer,
         prices,
         Layer.succeed(AppConfig, { ...settings, ...fakes.settings })
       )

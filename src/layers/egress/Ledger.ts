@@ -35,8 +35,9 @@ export class Ledger {
   readonly #hosts = new Map<string, Counts>()
   /** Since it was last taken to be stored. */
   #fresh = new Map<string, Counts>()
-  readonly #known = new Set<string>()
-  #refusals: Array<Refusal> = []
+  /** Refusals that were told, and those since they were last taken. */
+  readonly #told = new Set<string>()
+  #refusals = new Map<string, Refusal>()
 
   /** `before`: the traffic of former runs of the task. */
   constructor(before: ReadonlyArray<HostTraffic>) {
@@ -68,19 +69,19 @@ export class Ledger {
     return there.receivedBytes <= limits.budget.receivedFromHost && this.#total.receivedBytes <= limits.budget.received
   }
 
-  /** True for a refusal that is worth telling: it is new, and there were not too many before. */
+  /** True for a refusal that is worth an event: it is new, and there were not too many before. */
   refuse(refusal: Refusal): boolean {
     countsOf(this.#fresh, refusal.host).refusals++
     const key = `${refusal.host} ${refusal.reason}`
-    if (this.#known.has(key) || this.#known.size >= limits.events) return false
-    this.#known.add(key)
-    this.#refusals.push(refusal)
+    if (this.#refusals.size < limits.events) this.#refusals.set(key, refusal)
+    if (this.#told.has(key) || this.#told.size >= limits.events) return false
+    this.#told.add(key)
     return true
   }
 
   takeRefusals(): ReadonlyArray<Refusal> {
-    const taken = this.#refusals
-    this.#refusals = []
+    const taken = [...this.#refusals.values()]
+    this.#refusals = new Map()
     return taken
   }
 

@@ -53,8 +53,8 @@ export class Policy {
     return new Refused({
       status: 403,
       host,
-      reason: `the task has the network mode "none"${registry === undefined ? "" : `, so it reads no packages (${registry})`}`,
-      remedy: `Start a task with the network mode "registries" for packages, or "allowlist" with this host.`
+      reason: `the task's network mode is none${registry === undefined ? "" : `, so it reads no packages (${registry})`}`,
+      remedy: "Start a task with the network mode registries for packages, or allowlist with this host."
     })
   }
 }

@@ -143,28 +143,22 @@ describe("a tunnel", () => {
   // Seen to fail, case by case, with each of the four lines of `faultOf` out.
   test("carries TLS to its own host and nothing else", (stage) =>
     Effect.gen(function* () {
-      const [other, none, long, right] = yield* wait(() =>
-        Promise.all([
-          clientHello("other.example.com"),
-          clientHello(undefined),
-          clientHello(`${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(60)}.com`),
-          clientHello(host)
-        ])
+      const [other, none, right] = yield* wait(() =>
+        Promise.all([clientHello("other.example.com"), clientHello(undefined), clientHello(host)])
       )
       for (const [words, reason] of [
         ["SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "only TLS"],
         [`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, "only TLS"],
         [other, "another server"],
         [none, "names no server"],
-        [long, "another server"],
+        [helloFor("a".repeat(300)), "another server"],
+        [helloFor(`${host}\0.evil.net`), "another server"],
         [withEncryptedHello(right), "ECH"]
       ] as const) {
         const { line, text } = yield* wait(() => sayInTunnel(stage.socket, `${host}:443`, words))
         assert.match(line, /^HTTP\/1.1 200 /)
         assert.strictEqual(text, "")
-        // Each reason is told once, however often it is met.
-        const told = (yield* stage.refusals()).map((refusal) => refusal.reason).join()
-        if (told !== "") assert.include(told, reason)
+        assert.include((yield* stage.refusals())[0]?.reason, reason)
       }
       assert.deepStrictEqual(stage.upstream.got, [])
     }))
@@ -212,12 +206,36 @@ describe("a tunnel", () => {
     (stage) =>
       Effect.gen(function* () {
         const { line } = yield* wait(() => say(stage.socket, connectRequest(`${host}:443`)))
-        assert.match(line, /403 .*files\.example\.com.*"none"/)
+        assert.match(line, /403 .*files\.example\.com.*mode is none/)
         untouched(stage)
       }),
     { mode: "none", hosts: [] }
   )
 })
+
+const sized = (size: 1 | 2 | 3, ...pieces: ReadonlyArray<Buffer>): Buffer => {
+  const body = Buffer.concat(pieces)
+  const length = Buffer.alloc(size)
+  length.writeUIntBE(body.length, 0, size)
+  return Buffer.concat([length, body])
+}
+
+/** A hello that no TLS library would send. */
+const helloFor = (name: string): Buffer => {
+  const serverName = Buffer.concat([
+    Buffer.from([0, 0]),
+    sized(2, sized(2, Buffer.from([0]), sized(2, Buffer.from(name))))
+  ])
+  const hello = [
+    Buffer.from([3, 3]),
+    Buffer.alloc(32),
+    sized(1),
+    sized(2, Buffer.from([0x13, 1])),
+    sized(1, Buffer.from([0]))
+  ]
+  const handshake = Buffer.concat([Buffer.from([1]), sized(3, ...hello, sized(2, serverName))])
+  return Buffer.concat([Buffer.from([22, 3, 1]), sized(2, handshake)])
+}
 
 /** The same hello with an empty extension that announces an encrypted one. */
 const withEncryptedHello = (hello: Buffer): Buffer => {
