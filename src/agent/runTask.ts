@@ -119,6 +119,8 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
       SnapshotFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message })
     })
   )
+  // From here on what is edited is known.
+  yield* Effect.zipRight(sandbox.treeChanged, sandbox.edits)
   yield* run.record([TaskChange.RepositoryReady({ baseCommit: start.commit })])
   const place: Workplace = {
     sandbox,
