@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: bundles the benchmark as the build bundles Errand, and runs it. `--check` fails when a goal is
+ * `npm run bench` and `npm run bench:sandbox` (with the word `sandbox`): bundles the benchmark as the build bundles Errand, and runs it. `--check` fails when a goal is
  * missed, `--json` prints figures for programs; see bench.ts for the settings.
  */
 import { spawn } from "node:child_process"
@@ -20,7 +20,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 
 await build({
   absWorkingDir: root,
-  entryPoints: ["bench/bench.ts", "bench/loopProcess.ts", "bench/modelProcess.ts"],
+  entryPoints: ["bench/bench.ts", "bench/sandbox.ts", "bench/loopProcess.ts", "bench/modelProcess.ts"],
   outdir: "dist/bench",
   outExtension: { ".js": ".mjs" },
   bundle: true,
@@ -38,7 +38,9 @@ await build({
   }
 })
 
-const bench = spawn(process.execPath, [`${root}dist/bench/bench.mjs`, ...process.argv.slice(2)], { stdio: "inherit" })
+const words = process.argv.slice(2)
+const program = words[0] === "sandbox" ? "sandbox" : "bench"
+const bench = spawn(process.execPath, [`${root}dist/bench/${program}.mjs`, ...words], { stdio: "inherit" })
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => bench.kill(signal))
 bench.on("exit", (code) => {
   process.exitCode = code ?? 1
