@@ -20,6 +20,11 @@ const rules = [
     reason: "every test runs; describeWithEngine is for those that need an engine"
   },
   {
+    files: /^src\/(agent|services|http)\//,
+    pattern: /node:(fs|child_process)|\bFileSystem\b/,
+    reason: "what an agent can write is read through Sandbox and GitStore, never by its path, and no program runs on it"
+  },
+  {
     files: /^src\//,
     pattern: /\.beta\.\w/,
     reason: "the bundle leaves the SDK's beta resources out (leanPackages.mjs)"
