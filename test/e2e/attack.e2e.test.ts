@@ -43,6 +43,8 @@ const ownAddresses = Object.values(networkInterfaces())
 /** Names and addresses that the proxy is asked for; each must show in the log. */
 const tunnels = ["evil.example.com", "api.anthropic.com", "github.com", "metadata.google.internal", "localhost"]
 
+const run = <A>(effect: Effect.Effect<A, unknown>) => Effect.runPromise(effect)
+
 describeWithEngine("a task that attacks", () => {
   const scope = Effect.runSync(Scope.make())
   const mark = join(tmpdir(), `errand-attack-${randomUUID()}`)
@@ -57,7 +59,6 @@ describeWithEngine("a task that attacks", () => {
   let outputs: ReadonlyArray<string>
   let events: ReadonlyArray<Json>
 
-  const run = <A>(effect: Effect.Effect<A, unknown>) => Effect.runPromise(effect)
   const planted = <A>(effect: Effect.Effect<A, never, Scope.Scope>) => run(Scope.extend(effect, scope))
 
   beforeAll(async () => {
@@ -124,13 +125,11 @@ describeWithEngine("a task that attacks", () => {
       tunnels: [
         ...tunnels.map((host) => `${host}:443`),
         ...ports.map((port) => `127.0.0.1:${port}`),
-        ...[
-          "169.254.169.254:443",
-          "[::ffff:a9fe:a9fe]:443",
-          "2852039166:443",
-          "0x7f.1:443",
-          "evil\0.registry.npmjs.org:443"
-        ],
+        "169.254.169.254:443",
+        "[::ffff:a9fe:a9fe]:443",
+        "2852039166:443",
+        "0x7f.1:443",
+        "evil\0.registry.npmjs.org:443",
         "registry.npmjs.org:443"
       ],
       plain: [
