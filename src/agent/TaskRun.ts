@@ -5,6 +5,8 @@ import { Clock, Duration, Effect, MutableRef } from "effect"
 import { Budgets } from "../services/Budgets.ts"
 import { EventBus, type News, taskStream } from "../services/EventBus.ts"
 import type { TaskId } from "../services/Ids.ts"
+import { type Mask, maskOf } from "../services/masking.ts"
+import { type Secret, Secrets } from "../services/Secrets.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { byRun, RunSuperseded } from "../services/TaskCommands.ts"
@@ -30,6 +32,10 @@ export interface TaskRun {
   /** False when no message of the user can be waiting: it spares a look into storage at every step. */
   readonly mayHavePending: MutableRef.MutableRef<boolean>
   readonly interrupts: ToolInterrupts
+  /** Those that the task names, as they were when the run began; one that is missing has been deleted. */
+  readonly secrets: ReadonlyArray<Secret>
+  /** Takes their values out of what the sandbox or the model says, before anybody sees it. */
+  readonly mask: Mask
 }
 
 /** How long a write that found no space waits before it is tried again. */
@@ -46,7 +52,8 @@ export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolI
   const repo = yield* TaskRepo
   const bus = yield* EventBus
   const budgets = yield* Budgets
-  const { id } = lease.task
+  const { id, owner, secrets: names } = lease.task
+  const secrets = names.length === 0 ? [] : yield* Effect.flatMap(Secrets, (stored) => stored.find(owner, names))
   yield* Effect.addFinalizer(() => budgets.release(id, lease.run))
   const current = MutableRef.make(lease.task)
   const mayHavePending = MutableRef.make(true)
@@ -69,6 +76,8 @@ export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolI
   const run: TaskRun = {
     number: lease.run,
     interrupts,
+    secrets,
+    mask: maskOf(secrets),
     mayHavePending,
     lap: Effect.map(nextLap, (ms) => TaskChange.Worked({ ms })),
     skipLap: Effect.asVoid(nextLap),

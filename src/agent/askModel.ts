@@ -5,7 +5,9 @@ import { Duration, Effect, Option, Random, Schedule } from "effect"
 import { Budgets } from "../services/Budgets.ts"
 import { ClaudeClient, type ClaudeError, type PartialResponse, type TurnRequest } from "../services/ClaudeClient.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
-import type { MessageId, TaskId } from "../services/Ids.ts"
+import type { MessageId } from "../services/Ids.ts"
+import { maskContent } from "../services/maskChange.ts"
+import type { MaskedPieces } from "../services/masking.ts"
 import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import type { RunSuperseded } from "../services/TaskCommands.ts"
@@ -27,9 +29,8 @@ export const askModel = Effect.fnUntraced(function* (
   size: RequestSize,
   messageId: MessageId
 ) {
-  const { id } = yield* run.task
   const attempt = afford(run, request, size).pipe(
-    Effect.flatMap((affordable) => once(id, affordable, messageId)),
+    Effect.flatMap((affordable) => once(run, affordable, messageId)),
     Effect.tapError((error) => countPartial(run, error))
   )
   return yield* attempt.pipe(
@@ -59,17 +60,21 @@ const unavailable = ({ detail }: { readonly detail: string }) =>
     message: `The model's API did not answer for an hour: ${detail}. Retry the task when it does.`
   })
 
-const once = Effect.fnUntraced(function* (task: TaskId, request: TurnRequest, messageId: MessageId) {
+const once = Effect.fnUntraced(function* (run: TaskRun, request: TurnRequest, messageId: MessageId) {
   const claude = yield* ClaudeClient
   const bus = yield* EventBus
-  const stream = taskStream(task)
-  const shown = new Map<number, number>()
-  return yield* claude.turn(request, (event) => {
+  const stream = taskStream((yield* run.task).id)
+  const shown = new Map<number, { offset: number; readonly pieces: MaskedPieces }>()
+  const response = yield* claude.turn(request, (event) => {
     if (event._tag !== "TextDelta") return
-    const offset = shown.get(event.block) ?? 0
-    shown.set(event.block, offset + event.text.length)
-    bus.preview({ stream, item: `${messageId}:${event.block}`, offset, text: event.text })
+    const block = shown.get(event.block) ?? { offset: 0, pieces: run.mask.pieces() }
+    shown.set(event.block, block)
+    const text = block.pieces.push(event.text)
+    if (text === "") return
+    bus.preview({ stream, item: `${messageId}:${event.block}`, offset: block.offset, text })
+    block.offset += text.length
   })
+  return run.mask.active ? { ...response, content: maskContent(run.mask, response.content) } : response
 })
 
 /** The schedule is made for those who need it: it costs as much as the rest of a step. */

@@ -8,7 +8,7 @@ import { lastWords } from "../services/Message.ts"
 import { Sandbox } from "../services/Sandbox.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
-import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
+import { diskFull, type RunSuperseded, secretNeeded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { lastSaved, noCommits, storeKey, type Workplace } from "./checkpoint.ts"
@@ -154,9 +154,10 @@ const findStart = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
 
 const openSandbox = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const sandbox = yield* Sandbox
-  const { id, network } = yield* run.task
+  const { id, network, secrets } = yield* run.task
+  if (run.secrets.length < secrets.length) return yield* new TaskPaused({ reason: secretNeeded })
   const handle = yield* sandbox
-    .open({ taskId: id, run: run.number, network })
+    .open({ taskId: id, run: run.number, network, secrets: run.secrets })
     .pipe(Effect.retry(sandboxRetries(run)), Effect.catchTag("SandboxUnavailable", sandboxTrouble))
   yield* run.record([TaskChange.SandboxReady()])
   return handle

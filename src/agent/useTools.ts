@@ -71,13 +71,14 @@ const timed = Effect.fnUntraced(function* (
   call: ToolUseBlock,
   broken: ReadonlySet<string>
 ) {
-  const [duration, outcome] = yield* Effect.timed(
+  const [duration, unmasked] = yield* Effect.timed(
     broken.has(call.id)
       ? Effect.succeed(
           failure(`The input of ${call.name} is not whole, valid JSON, so nothing was run. Send it again.`)
         )
       : perform(run, sandbox, call)
   )
+  const outcome = { ...unmasked, output: run.mask.text(unmasked.output) }
   return {
     change: TaskChange.ToolFinished({
       toolCallId: call.id,
@@ -119,9 +120,10 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
   const { commandSilenceMs: silenceMs } = (yield* AppConfig).sandbox
   const { id } = yield* run.task
   const decoder = new TextDecoder()
+  const pieces = run.mask.pieces()
   let offset = 0
   const onOutput = (chunk: Uint8Array) => {
-    const text = decoder.decode(chunk, { stream: true })
+    const text = pieces.push(decoder.decode(chunk, { stream: true }))
     if (text === "") return
     bus.preview({ stream: taskStream(id), item: call.id, offset, text })
     offset += text.length

@@ -15,6 +15,7 @@ import { doctor } from "./commands/doctor.ts"
 import { logs } from "./commands/logs.ts"
 import { restore } from "./commands/restore.ts"
 import { run } from "./commands/run.ts"
+import * as Secrets from "./commands/secrets.ts"
 import { serve } from "./commands/serve.ts"
 import { tasks } from "./commands/tasks.ts"
 import * as Token from "./commands/token.ts"
@@ -26,7 +27,19 @@ import { print } from "./Screen.ts"
 
 const commands = Command.make("errand").pipe(
   Command.withDescription("Errand does coding errands: hand it a repository and a prompt, get a branch back."),
-  Command.withSubcommands([serve, demo, run, tasks, logs, Token.token, doctor, backup, restore, version])
+  Command.withSubcommands([
+    serve,
+    demo,
+    run,
+    tasks,
+    logs,
+    Secrets.secrets,
+    Token.token,
+    doctor,
+    backup,
+    restore,
+    version
+  ])
 )
 
 const topic = (
@@ -41,6 +54,11 @@ const topics = topic("errand", commands, [
   topic("run", run),
   topic("tasks", tasks),
   topic("logs", logs),
+  topic("secrets", Secrets.secrets, [
+    topic("set", Secrets.set),
+    topic("list", Secrets.list),
+    topic("remove", Secrets.remove)
+  ]),
   topic("token", Token.token, [
     topic("create", Token.create),
     topic("list", Token.list),

@@ -16,6 +16,7 @@ import { PullRequestApi } from "./api/PullRequestApi.ts"
 import { ResultsApi } from "./api/ResultsApi.ts"
 import { ClientFrame, ServerFrame } from "./api/StreamFrames.ts"
 import { SchedulesApi } from "./api/SchedulesApi.ts"
+import { SecretsApi } from "./api/SecretsApi.ts"
 import { SystemApi } from "./api/SystemApi.ts"
 import { TasksApi } from "./api/TasksApi.ts"
 import { UsersApi } from "./api/UsersApi.ts"
@@ -38,6 +39,7 @@ export class Api extends HttpApi.make("errand")
   .add(AuthApi)
   .add(PairingApi)
   .add(UsersApi)
+  .add(SecretsApi)
   .add(MoneyApi)
   .add(NetworkApi)
   .add(SystemApi)

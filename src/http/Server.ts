@@ -20,6 +20,7 @@ import * as PullRequests from "./handlers/pullRequests.ts"
 import * as Pairing from "./handlers/pairing.ts"
 import * as Results from "./handlers/results.ts"
 import * as Schedules from "./handlers/schedules.ts"
+import * as Secrets from "./handlers/secrets.ts"
 import * as System from "./handlers/system.ts"
 import * as Tasks from "./handlers/tasks.ts"
 import * as Users from "./handlers/users.ts"
@@ -40,6 +41,7 @@ const api = HttpApiBuilder.api(Api).pipe(
     Auth.layer,
     Pairing.layer,
     Users.layer,
+    Secrets.layer,
     Money.layer,
     Network.layer,
     System.layer

@@ -13,6 +13,7 @@ import type { PackRefused } from "../services/GitStore.ts"
 import type { IdempotencyConflict } from "../services/Idempotency.ts"
 import type { RepositoryUrlRefused } from "../services/RepositoryUrl.ts"
 import type { ScheduleNotFound, TooManySchedules } from "../services/Schedules.ts"
+import type { TooManySecrets } from "../services/Secrets.ts"
 import type { SlotsRefused } from "../services/slots.ts"
 import type { NotNow } from "../services/TaskCommands.ts"
 import type { IllegalTransition, TaskNotFound } from "../services/TaskRepo.ts"
@@ -31,6 +32,7 @@ type Failure =
   | ScheduleNotFound
   | SlotsRefused
   | TooManySchedules
+  | TooManySecrets
   | TaskRefused
   | PackRefused
   | LoginRefused
@@ -85,6 +87,8 @@ const translate = (failure: Failure): Problem => {
       })
     case "TooManySchedules":
       return Problem.of("schedule_limit_reached", failure.message)
+    case "TooManySecrets":
+      return Problem.of("secret_limit_reached", failure.message)
     case "TaskRefused":
       return Problem.of(failure.code, failure.detail, { errors: [{ path: failure.path, message: failure.fault }] })
     case "LoginRefused":

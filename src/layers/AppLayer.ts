@@ -2,7 +2,8 @@
  * The whole application but its door, on one screen.
  *
  *   Schedules ─── SchedulerFiber      TaskRepo ─── RetentionFiber
- *   TaskRunner ─┬─ TaskQueue ── TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
+ *   TaskRunner ─┬─ TaskQueue ─┬─ TaskRepo ── EventBus ── Transaction ── SqlClient ── DataDir ── AppConfig
+ *               │             └─ Secrets ── Vault
  *               ├─ GitStore, Forge ── ForgeTokens, GitCredentials ── Vault
  *               ├─ DiskSpace, Backups
  *               ├─ Sandbox       (docker, process) ── Egress ── NetworkLog
@@ -43,6 +44,8 @@ import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
 import * as SchedulerFiber from "./SchedulerFiber.ts"
 import * as SchedulesSqlite from "./SchedulesSqlite.ts"
+import * as SecretInterception from "./SecretInterception.ts"
+import * as SecretsSqlite from "./SecretsSqlite.ts"
 import * as SessionsSqlite from "./SessionsSqlite.ts"
 import * as Sqlite from "./Sqlite.ts"
 import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
@@ -82,7 +85,8 @@ export const layerWith = (parts: Partial<Parts>) => {
     Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
   )
   const storage = TaskRepoSqlite.layer.pipe(
-    Layer.provideMerge(EventBusSqlite.layer),
+    Layer.provideMerge(Layer.merge(EventBusSqlite.layer, SecretsSqlite.layer)),
+    Layer.provideMerge(VaultAesGcm.layer),
     Layer.provideMerge(TransactionSqlite.layer),
     Layer.provideMerge(Sqlite.layer)
   )
@@ -93,17 +97,17 @@ export const layerWith = (parts: Partial<Parts>) => {
     IdempotencySqlite.layer,
     ForgeCommentsSqlite.layer,
     GitCredentialsSqlite.layer
-  ).pipe(
-    Layer.provideMerge(Layer.merge(AccountsSqlite.layer, TicketsSqlite.layer)),
-    Layer.provideMerge(VaultAesGcm.layer)
-  )
+  ).pipe(Layer.provideMerge(Layer.merge(AccountsSqlite.layer, TicketsSqlite.layer)))
   const outside = Layer.mergeAll(
     GitStoreBare.layer,
     ForgeOctokit.layer,
     given.sandbox,
     given.model,
     PricingFile.layer
-  ).pipe(Layer.provideMerge(EgressProxy.layer), Layer.provideMerge(NetworkLogSqlite.layer))
+  ).pipe(
+    Layer.provideMerge(Layer.provide(EgressProxy.layer, SecretInterception.layer)),
+    Layer.provideMerge(NetworkLogSqlite.layer)
+  )
   return Layer.merge(SchedulerFiber.layer, RetentionFiber.layer).pipe(
     Layer.provideMerge(TaskRunnerFibers.layer),
     Layer.provideMerge(Layer.mergeAll(BudgetsSqlite.layer, SchedulesSqlite.layer, BackupsLitestream.layer)),

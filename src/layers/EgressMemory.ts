@@ -13,7 +13,7 @@ export const layerWith = ({ refusals = [] }: Options): Layer.Layer<Egress> =>
     Egress.of({
       open: Effect.fn("Egress.open")(function* () {
         const untold = yield* Ref.make(refusals)
-        return { directory: null, refusals: Ref.getAndSet(untold, []) }
+        return { directory: null, secrets: null, refusals: Ref.getAndSet(untold, []) }
       }),
       allow: () => Effect.void
     })

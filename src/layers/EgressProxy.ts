@@ -5,7 +5,7 @@
  * Does not own: what the proxy lets through (`egress/`).
  */
 import { FileSystem } from "@effect/platform"
-import { Effect, Layer, Mailbox, Schedule, Stream } from "effect"
+import { Effect, Layer, Mailbox, Option, Schedule, Stream } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
 import { Egress, type EgressSpec, EgressUnavailable, type Refusal } from "../services/Egress.ts"
@@ -109,17 +109,20 @@ const make = (outside: Outside) =>
         // What the owner allowed between the lease and this moment.
         const task = yield* Effect.option(repo.get(taskId))
         if (task._tag === "Some") for (const host of task.value.network.hosts) policy.allow(host)
+        const interceptor = yield* interception.of(spec)
+        if (Option.isSome(interceptor)) interceptor.value.hosts.forEach((host) => policy.allow(host))
         const path = yield* directory
         yield* serveTask(join(path, socketName), {
           policy,
           ledger,
           outside,
           registries,
-          interceptor: yield* interception.of(spec),
+          interceptor,
           agents: yield* makeAgents,
           onRefused: (refusal) => blocked.unsafeOffer({ spec, refusal })
         }).pipe(Effect.mapError(unavailable))
-        return { directory: path, refusals: Effect.sync(() => ledger.takeRefusals()) }
+        const secrets = Option.getOrNull(Option.map(interceptor, ({ inside }) => inside))
+        return { directory: path, secrets, refusals: Effect.sync(() => ledger.takeRefusals()) }
       }),
       allow: (taskId, host) =>
         Effect.sync(() => {

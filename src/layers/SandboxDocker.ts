@@ -119,7 +119,20 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
         }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
         const handle = yield* open(
           engine,
-          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes, egress: way.directory },
+          {
+            name,
+            image,
+            imageId,
+            runtime,
+            limits,
+            disk,
+            serverId,
+            taskId,
+            run,
+            runnerBytes,
+            egress: way.directory,
+            secrets: way.secrets
+          },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
           // Tried again by who opens it, then without.

@@ -2,6 +2,7 @@
 import { Effect, Layer, Option } from "effect"
 import type { EventBus } from "../services/EventBus.ts"
 import type { TaskId, ToolCallId } from "../services/Ids.ts"
+import type { Secrets } from "../services/Secrets.ts"
 import { TaskNotFound, TaskRepo } from "../services/TaskRepo.ts"
 import { isFinal } from "../services/TaskStatus.ts"
 import type { Transaction } from "../services/Transaction.ts"
@@ -118,4 +119,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<TaskRepo, never, MemoryState | Transaction | EventBus> = Layer.effect(TaskRepo, make)
+export const layer: Layer.Layer<TaskRepo, never, MemoryState | Transaction | EventBus | Secrets> = Layer.effect(
+  TaskRepo,
+  make
+)

@@ -6,6 +6,7 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import { Effect, Layer } from "effect"
 import type { EventBus } from "../services/EventBus.ts"
+import type { Secrets } from "../services/Secrets.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import type { Transaction } from "../services/Transaction.ts"
 import { makeConversationReads } from "./tasks/sqlite/readConversation.ts"
@@ -29,4 +30,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<TaskRepo, never, SqlClient | Transaction | EventBus> = Layer.effect(TaskRepo, make)
+export const layer: Layer.Layer<TaskRepo, never, SqlClient | Transaction | EventBus | Secrets> = Layer.effect(
+  TaskRepo,
+  make
+)

@@ -29,6 +29,7 @@ import type { GitStore } from "../services/GitStore.ts"
 import type { Ids, TaskId } from "../services/Ids.ts"
 import type { Pricing } from "../services/Pricing.ts"
 import { Sandbox } from "../services/Sandbox.ts"
+import type { Secrets } from "../services/Secrets.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
 import { type Question, TaskRepo } from "../services/TaskRepo.ts"
@@ -50,6 +51,7 @@ type Needs =
   | Ids
   | Pricing
   | Sandbox
+  | Secrets
   | TaskQueue
   | TaskRepo
 

@@ -13,6 +13,7 @@ import { isGone, removeLater, removeSoon } from "./removal.ts"
 import type { Runner } from "./Runner.ts"
 import { networkFiles } from "./networkSettings.ts"
 import { readFile, writeFile } from "./runnerFiles.ts"
+import { trust } from "./secretSettings.ts"
 import { RunnerConnection } from "./RunnerConnection.ts"
 import { pipe } from "./runnerPipe.ts"
 import { run } from "./runnerRun.ts"
@@ -54,6 +55,7 @@ export const open = Effect.fnUntraced(
     if (Option.isNone(spec.disk)) yield* limitTree(connection, spec.limits.diskBytes, diskFloorBytes)
     yield* Effect.forkScoped(watch(connection, silence))
     if (spec.egress !== null) yield* writeNetworkFiles(runner)
+    if (spec.secrets) yield* trust(run(runner), spec.secrets)
     const handle: Omit<SandboxHandle, "refusals"> = {
       root,
       run: run(runner),

@@ -7,7 +7,9 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode"
 import { Option } from "effect"
 import type { SandboxLimits } from "../services/AppConfig.ts"
+import type { SecretsInside } from "../services/Egress.ts"
 import type { TaskId } from "../services/Ids.ts"
+import { secretEnvironment } from "./secretSettings.ts"
 import { egressTarget, networkEnvironment } from "./networkSettings.ts"
 import profile from "./seccomp/profile.json?raw"
 
@@ -33,6 +35,8 @@ export interface ContainerSpec {
   readonly runnerBytes: number
   /** Directory of this host with the socket that is the only way out; none leaves the sandbox without any. */
   readonly egress: string | null
+  /** Variables of the environment: the placeholders of secrets, never a value. */
+  readonly secrets?: SecretsInside | null
 }
 
 const MiB = 2 ** 20
@@ -69,7 +73,7 @@ export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
     User: "1000:1000",
     WorkingDir: root,
     Hostname: "sandbox",
-    Env: ["HOME=/home/agent", ...(spec.egress === null ? [] : networkEnvironment)],
+    Env: ["HOME=/home/agent", ...(spec.egress === null ? [] : networkEnvironment), ...secretEnvironment(spec.secrets)],
     Labels: labels,
     // The runner is the main process: when the server goes away its input ends, it ends, and the container is removed.
     AttachStdin: true,

@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, Schema, type Scope } from "effect"
 import type { TaskId } from "./Ids.ts"
+import type { Secret } from "./Secrets.ts"
 import type { Network } from "./Task.ts"
 
 /** The way can't be opened on this machine; `detail` has the remedy. */
@@ -23,6 +24,16 @@ export interface EgressSpec {
   readonly taskId: TaskId
   readonly run: number
   readonly network: Network
+  /** Their hosts may be reached, and get their values. None when absent. */
+  readonly secrets?: ReadonlyArray<Secret>
+}
+
+/** What a sandbox holds of the secrets of its task. */
+export interface SecretsInside {
+  /** Environment variables, each with a placeholder: on the way out the value takes its place. */
+  readonly variables: Readonly<Record<string, string>>
+  /** Certificate of the authority, in PEM, that the hosts of the secrets are believed by. */
+  readonly authority: string
 }
 
 /** Something in the sandbox was kept from a host. */
@@ -41,6 +52,8 @@ export interface Way {
    * and read-only: the socket can be connected to, and not be replaced. None where no sandbox needs a socket.
    */
   readonly directory: string | null
+  /** Null where the task names no secrets. */
+  readonly secrets: SecretsInside | null
   /** What was refused since this was last asked, each host and reason once. */
   readonly refusals: Effect.Effect<ReadonlyArray<Refusal>>
 }

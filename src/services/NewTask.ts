@@ -37,7 +37,9 @@ const lasting = {
   ),
   approvals: optional(Approvals),
   priority: optional(Priority),
-  secrets: optional(Schema.Array(line(64)).pipe(Schema.maxItems(50))),
+  secrets: optional(
+    Schema.Array(line(64)).pipe(Schema.maxItems(50, { message: () => "must have at most 50 entries" }))
+  ),
   tags: optional(Tags)
 }
 

@@ -7,6 +7,7 @@
 import { Context, type Effect, type Option, Schema, type Scope, type Stream } from "effect"
 import type { Refusal } from "./Egress.ts"
 import type { TaskId } from "./Ids.ts"
+import type { Secret } from "./Secrets.ts"
 import type { Network, NetworkMode } from "./Task.ts"
 
 /** No sandbox can be had now: no engine answers, no image, or the engine refused. Worth another try later. */
@@ -56,6 +57,8 @@ export interface SandboxSpec {
   readonly taskId: TaskId
   readonly run: number
   readonly network: Network
+  /** Inside, a variable of each name holds a placeholder; the hosts of a secret get its value. None when absent. */
+  readonly secrets?: ReadonlyArray<Secret>
 }
 
 /** The directory that holds the work tree in every sandbox, as commands inside see it: `handle.root`. */

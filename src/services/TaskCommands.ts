@@ -100,6 +100,15 @@ export const signedIn: Decide<never> = (task) =>
     ? Either.right([TaskChange.Queued({ reason: "resume" })])
     : nothing
 
+/** The reason of a pause that lasts until a secret that the task names is stored again. */
+export const secretNeeded = "secret_needed"
+
+/** A secret has been stored: what waited for it goes on, and waits again if it names another one that is missing. */
+export const secretStored: Decide<never> = (task) =>
+  task.status === "paused" && task.pausedReason === secretNeeded
+    ? Either.right([TaskChange.Queued({ reason: "resume" })])
+    : nothing
+
 /** Adds a message of the user; on a final task it starts a follow-up. */
 export const say =
   (messageId: MessageId, mode: PendingMode, content: string): Decide<never> =>

@@ -8,10 +8,12 @@ import { Array, DateTime, Effect, Either, Option, Schema } from "effect"
 import { AppConfig, type Settings } from "./AppConfig.ts"
 import { forgeOf } from "./forges.ts"
 import { Ids, type ScheduleId, type TaskId, type UserId } from "./Ids.ts"
+import { maskOf } from "./masking.ts"
 import type { NewTask } from "./NewTask.ts"
 import { type PriceTable, priceOf, Pricing } from "./Pricing.ts"
 import { parse, type RepositoryUrlRefused } from "./RepositoryUrl.ts"
 import { Sandbox } from "./Sandbox.ts"
+import { type Secret, Secrets } from "./Secrets.ts"
 import { defaultLimits, type Network, type NetworkMode, type TaskDraft, type Timestamp } from "./Task.ts"
 import { branchName, defaultTitle } from "./taskNames.ts"
 
@@ -22,7 +24,8 @@ export class TaskRefused extends Schema.TaggedError<TaskRefused>()("TaskRefused"
     "network_mode_unavailable",
     "model_price_unknown",
     "delivery_unavailable",
-    "secret_unknown"
+    "secret_unknown",
+    "secrets_unavailable"
   ),
   detail: Schema.String,
   path: Schema.String,
@@ -41,6 +44,8 @@ export interface Circumstances {
   readonly settings: Settings
   readonly networkModes: ReadonlyArray<NetworkMode>
   readonly prices: PriceTable
+  /** Those of the owner that the request names, as far as there are any. */
+  readonly secrets: ReadonlyArray<Secret>
 }
 
 const refuse = (code: TaskRefused["code"], path: string, fault: string, detail: string) =>
@@ -93,11 +98,41 @@ const delivery = (request: NewTask, { settings }: Circumstances) =>
       )
     : Either.right(request.delivery ?? "branch")
 
-const secrets = (request: NewTask): Either.Either<ReadonlyArray<string>, TaskRefused> => {
-  const [first] = request.secrets ?? []
-  return first === undefined
-    ? Either.right([])
-    : refuse("secret_unknown", "secrets.0", "is not the name of a secret", `There is no secret "${first}".`)
+/** Values are put in on the way out of the sandbox: without such a way nothing can be done with a secret. */
+const noWayOut = (request: NewTask, { settings }: Circumstances): string | undefined => {
+  if (settings.sandbox.adapter === "process") {
+    return `Commands run on the server itself here (ERRAND_SANDBOX=process), where no value can be kept from them. Leave "secrets" out, or set ERRAND_SANDBOX=docker.`
+  }
+  const mode = request.network?.mode ?? settings.sandbox.defaultNetwork
+  return mode === "none"
+    ? `Without a network a task can use no secret: its value is put into requests on their way out. Ask for another network mode, or leave "secrets" out.`
+    : undefined
+}
+
+const secrets = (request: NewTask, circumstances: Circumstances): Either.Either<ReadonlyArray<string>, TaskRefused> => {
+  const names = Array.dedupe(request.secrets ?? [])
+  if (names.length === 0) return Either.right(names)
+  const unknown = (request.secrets ?? []).findIndex(
+    (name) => !circumstances.secrets.some((known) => known.name === name)
+  )
+  if (unknown >= 0) {
+    const detail = `There is no secret "${request.secrets?.[unknown]}". Store it with PUT /secrets/{name}.`
+    return refuse("secret_unknown", `secrets.${unknown}`, "is not the name of a secret", detail)
+  }
+  const reason = noWayOut(request, circumstances)
+  return reason === undefined
+    ? Either.right(names)
+    : refuse("secrets_unavailable", "secrets", "can't be used by this task", reason)
+}
+
+/** The words of a request, without the values of the secrets that it names. */
+const maskedWords = (request: NewTask, known: ReadonlyArray<Secret>): Pick<NewTask, "prompt" | "title" | "tags"> => {
+  const mask = maskOf(known)
+  return {
+    prompt: mask.text(request.prompt),
+    ...(request.title === undefined ? {} : { title: mask.text(request.title) }),
+    ...(request.tags === undefined ? {} : { tags: request.tags.map(mask.text) })
+  }
 }
 
 const times = (request: NewTask, { now }: Circumstances) => {
@@ -119,13 +154,14 @@ export const draftTask = (
       repository: repository(request, circumstances),
       delivery: delivery(request, circumstances),
       network: network(request, circumstances),
-      secrets: secrets(request),
+      secrets: secrets(request, circumstances),
       model: model(request, circumstances),
       times: times(request, circumstances)
     }),
     ({ times, ...checked }) => {
       const { id, owner, schedule } = circumstances
-      const title = request.title?.trim() ?? defaultTitle(request.prompt)
+      const { prompt, tags = [], title: named } = maskedWords(request, circumstances.secrets)
+      const title = named?.trim() ?? defaultTitle(prompt)
       return {
         ...checked,
         ...times,
@@ -133,12 +169,12 @@ export const draftTask = (
         owner,
         scheduleId: schedule,
         title,
-        prompt: request.prompt,
+        prompt,
         branch: branchName(title, id),
         limits: { ...defaultLimits, ...request.limits },
         approvals: request.approvals ?? "never",
         priority: request.priority ?? 0,
-        tags: Array.dedupe(request.tags ?? [])
+        tags: Array.dedupe(tags)
       }
     }
   )
@@ -149,8 +185,11 @@ export const makeDrafts = Effect.gen(function* () {
   const { networkModes } = yield* Sandbox
   const { table: prices } = yield* Pricing
   const ids = yield* Ids
+  const stored = yield* Secrets
   return Effect.fnUntraced(function* (owner: UserId, request: NewTask, schedule: ScheduleId | null = null) {
     const now = DateTime.formatIso(yield* DateTime.now)
-    return yield* draftTask(request, { id: yield* ids.task, owner, schedule, now, settings, networkModes, prices })
+    const id = yield* ids.task
+    const secrets = yield* stored.find(owner, request.secrets ?? [])
+    return yield* draftTask(request, { id, owner, schedule, now, settings, networkModes, prices, secrets })
   })
 })

@@ -6,15 +6,18 @@ import * as AppConfigEnv from "../../src/layers/AppConfigEnv.ts"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
 import * as SandboxScripted from "../../src/layers/SandboxScripted.ts"
+import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
+import { maskOf, noMask } from "../../src/services/masking.ts"
 import { UserId } from "../../src/services/Ids.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
 import { begin } from "../../src/services/evolve.ts"
+import { secretOf } from "../support/secretsContract.ts"
 import { draftOf, toolCallId } from "../support/someTasks.ts"
 
 const storage = Layer.mergeAll(TaskRepoMemory.layer, IdsCounter.layer).pipe(
-  Layer.provideMerge(EventBusMemory.layer),
+  Layer.provideMerge(Layer.merge(EventBusMemory.layer, SecretsMemory.layer)),
   Layer.provideMerge(TransactionMemory.layer),
   Layer.provideMerge(AppConfigEnv.layerWith({}))
 )
@@ -22,14 +25,16 @@ const storage = Layer.mergeAll(TaskRepoMemory.layer, IdsCounter.layer).pipe(
 const task = begin(draftOf(UserId.make("user_01ARZ3NDEKTSV4RRFFQ69G5FAV")), "2026-01-31T12:00:00.000Z")
 
 /** A run that stores nothing. */
-const runWith = (interrupts: ToolInterrupts): TaskRun => ({
+const runWith = (interrupts: ToolInterrupts, mask = noMask): TaskRun => ({
   number: 1,
   task: Effect.succeed(task),
   record: () => Effect.succeed(task),
   lap: Effect.dieMessage("nothing is measured here"),
   skipLap: Effect.void,
   mayHavePending: MutableRef.make(false),
-  interrupts
+  interrupts,
+  secrets: [],
+  mask
 })
 
 const search = (pattern: string) => ({
@@ -64,6 +69,26 @@ describe("tools that run side by side", () => {
         [true, true, false]
       )
       assert.strictEqual(interrupts.size, 0)
+    }).pipe(Effect.provide(storage))
+  )
+})
+
+describe("what a tool has found of a secret", () => {
+  // Seen to fail without the mask of outcomes: what is stored is masked once more, what the model is asked with is not.
+  it.scoped("never gets to the model", () =>
+    Effect.gen(function* () {
+      const handle = yield* Effect.flatMap(Sandbox, (sandbox) =>
+        sandbox.open({ taskId: task.id, run: 1, network: task.network })
+      ).pipe(
+        Effect.provide(SandboxScripted.layerWith({ commands: [{ when: /finds/, then: { output: "a canary-value" } }] }))
+      )
+      const run = runWith(new Set(), maskOf([secretOf("TOKEN", "canary-value")]))
+      const { ends, results } = yield* useTools(run, handle, group([search("finds")]), new Set())
+      assert.deepStrictEqual(
+        results.map(({ content }) => content),
+        ["a [secret TOKEN]"]
+      )
+      assert.notInclude(JSON.stringify(ends), "canary")
     }).pipe(Effect.provide(storage))
   )
 })

@@ -25,6 +25,10 @@ const commands = [
   "run",
   "tasks",
   "logs",
+  "secrets",
+  "secrets set",
+  "secrets list",
+  "secrets remove",
   "token",
   "token create",
   "token list",
@@ -82,8 +86,9 @@ layer(world, { excludeTestServices: true })("the command line", (it) => {
     })
   )
 
-  it.effect.each(commands.filter((name) => name !== "token"))("%s prints JSON for programs", (name) =>
-    Effect.map(shell(`${name} --help`), ({ output }) => expect(output).toContain("--json"))
+  it.effect.each(commands.filter((name) => name !== "token" && name !== "secrets"))(
+    "%s prints JSON for programs",
+    (name) => Effect.map(shell(`${name} --help`), ({ output }) => expect(output).toContain("--json"))
   )
 
   it.effect("describes every option and argument", () =>

@@ -243,7 +243,7 @@ layer(door(), { excludeTestServices: true })("a request", (it) => {
       for (const path of [
         "/",
         "/api/v1",
-        "/api/v1/secrets",
+        "/api/v1/secrets/a/b",
         "/api/v1/nowhere",
         "/api/v1/push/subscriptions",
         "/auth/pair",

@@ -17,6 +17,7 @@ import * as NetworkLogMemory from "../../src/layers/NetworkLogMemory.ts"
 import * as PairingsTickets from "../../src/layers/PairingsTickets.ts"
 import * as SessionsMemory from "../../src/layers/SessionsMemory.ts"
 import * as SchedulesMemory from "../../src/layers/SchedulesMemory.ts"
+import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TicketsMemory from "../../src/layers/TicketsMemory.ts"
@@ -55,7 +56,7 @@ export const storage = Layer.mergeAll(
   Layer.provideMerge(Layer.merge(AccountsMemory.layer, TicketsMemory.layer)),
   Layer.provideMerge(VaultAesGcm.layerWith(Redacted.make("a key of more than thirty-two characters"))),
   Layer.provideMerge(TaskRepoMemory.layer),
-  Layer.provideMerge(EventBusMemory.layer),
+  Layer.provideMerge(Layer.merge(EventBusMemory.layer, SecretsMemory.layer)),
   Layer.provideMerge(TransactionMemory.layer),
   Layer.provideMerge(IdsUlid.layer)
 )

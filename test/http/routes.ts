@@ -37,6 +37,7 @@ export const bodyFor = ({ method, path }: Route): unknown => {
   if (path.endsWith("/rewind")) return { checkpoint: "0".repeat(40) }
   if (path.endsWith("/network/hosts")) return { host: "files.example.com" }
   if (path.endsWith("/answer")) return { revision: 1, decision: "allow" }
+  if (path.includes("/secrets/")) return { value: "some value", hosts: ["api.example"] }
   if (path.includes("git-credentials")) return { kind: "token", value: "x" }
   if (path.endsWith("/users")) return { login: "invited" }
   if (path.endsWith("/confirm")) return { number: 10 }

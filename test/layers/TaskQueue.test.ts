@@ -6,6 +6,7 @@ import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import { inOrder, nextMoment, nextToStart, type QueuedTask, type Shares } from "../../src/layers/queue/queueOrder.ts"
 import * as TaskQueueMemory from "../../src/layers/TaskQueueMemory.ts"
 import * as TaskQueueSqlite from "../../src/layers/TaskQueueSqlite.ts"
+import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TaskRepoSqlite from "../../src/layers/TaskRepoSqlite.ts"
 import { TaskId, UserId } from "../../src/services/Ids.ts"
@@ -16,11 +17,11 @@ import { taskQueueContract } from "../support/taskQueueContract.ts"
 
 const memory = Layer.merge(TaskRepoMemory.layer, AccountsMemory.layer).pipe(
   Layer.provideMerge(eventsMemory),
-  Layer.provideMerge(IdsUlid.layer)
+  Layer.provideMerge(Layer.merge(IdsUlid.layer, SecretsMemory.layer))
 )
 const sqlite = Layer.merge(TaskRepoSqlite.layer, AccountsSqlite.layer).pipe(
   Layer.provideMerge(eventsSqlite),
-  Layer.provideMerge(IdsUlid.layer)
+  Layer.provideMerge(Layer.merge(IdsUlid.layer, SecretsMemory.layer))
 )
 
 taskQueueContract("TaskQueueMemory", memory, TaskQueueMemory.layer)

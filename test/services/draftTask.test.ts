@@ -12,7 +12,8 @@ const circumstances: Circumstances = {
   now: "2026-11-20T12:00:00.000Z",
   settings: { ...settings, sandbox: { ...settings.sandbox, defaultNetwork: "registries" } },
   networkModes: ["none", "registries"],
-  prices: { "claude-test": { input: 1, output: 1, cacheRead: 1, cacheWrite: 1 } }
+  prices: { "claude-test": { input: 1, output: 1, cacheRead: 1, cacheWrite: 1 } },
+  secrets: []
 }
 
 const least: NewTask = { repository: { url: "https://git.example/team/project" }, prompt: "Fix it.\nPlease." }

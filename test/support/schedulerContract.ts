@@ -8,6 +8,7 @@ import type { TaskId } from "../../src/services/Ids.ts"
 import { Pricing } from "../../src/services/Pricing.ts"
 import { Sandbox } from "../../src/services/Sandbox.ts"
 import { type Schedule, type ScheduleDraft, Schedules } from "../../src/services/Schedules.ts"
+import type { Secrets } from "../../src/services/Secrets.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { TaskQueue } from "../../src/services/TaskQueue.ts"
 import { TaskRepo } from "../../src/services/TaskRepo.ts"
@@ -17,7 +18,7 @@ import { scheduleDraft } from "./schedulesContract.ts"
 import { settings } from "./settings.ts"
 import { apply, settled, type Storage, userNamed } from "./taskQueueFixtures.ts"
 
-type Services = Storage | Schedules
+type Services = Storage | Schedules | Secrets
 
 interface Surroundings {
   readonly hasModel?: boolean

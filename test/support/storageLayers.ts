@@ -5,6 +5,7 @@ import { SqlClient } from "@effect/sql/SqlClient"
 import { Context, Effect, Layer } from "effect"
 import * as EventBusMemory from "../../src/layers/EventBusMemory.ts"
 import * as EventBusSqlite from "../../src/layers/EventBusSqlite.ts"
+import * as SecretsMemory from "../../src/layers/SecretsMemory.ts"
 import * as Sqlite from "../../src/layers/Sqlite.ts"
 import * as TaskRepoMemory from "../../src/layers/TaskRepoMemory.ts"
 import * as TaskRepoSqlite from "../../src/layers/TaskRepoSqlite.ts"
@@ -50,6 +51,14 @@ const peopleSqlite = Layer.effect(
 
 const peopleMemory = Layer.succeed(People, { newcomer: Effect.sync(newUserId) })
 
-export const tasksSqlite = TaskRepoSqlite.layer.pipe(Layer.provideMerge(peopleSqlite), Layer.provideMerge(eventsSqlite))
+export const tasksSqlite = TaskRepoSqlite.layer.pipe(
+  Layer.provideMerge(SecretsMemory.layer),
+  Layer.provideMerge(peopleSqlite),
+  Layer.provideMerge(eventsSqlite)
+)
 
-export const tasksMemory = TaskRepoMemory.layer.pipe(Layer.provideMerge(peopleMemory), Layer.provideMerge(eventsMemory))
+export const tasksMemory = TaskRepoMemory.layer.pipe(
+  Layer.provideMerge(SecretsMemory.layer),
+  Layer.provideMerge(peopleMemory),
+  Layer.provideMerge(eventsMemory)
+)

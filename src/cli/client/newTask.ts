@@ -18,6 +18,7 @@ export interface TaskOptions {
   readonly approvals: Option.Option<NonNullable<NewTask["approvals"]>>
   readonly priority: Option.Option<number>
   readonly tags: ReadonlyArray<string>
+  readonly secrets: ReadonlyArray<string>
 }
 
 /** A property that is there only when its value is. */
@@ -50,5 +51,6 @@ export const newTask = (options: TaskOptions): NewTask => ({
   ),
   ...given("approvals", options.approvals),
   ...given("priority", options.priority),
-  ...given("tags", someOf(options.tags))
+  ...given("tags", someOf(options.tags)),
+  ...given("secrets", someOf(options.secrets))
 })

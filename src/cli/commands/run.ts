@@ -31,6 +31,10 @@ export const run = Command.make("run", {
   approvals: choice("approvals", Approvals.literals, "Whether the agent asks before risky commands (never)"),
   priority: number("priority", "Place in the queue, higher ones first (0)"),
   tags: Options.text("tag").pipe(Options.withDescription("Tag of the task; may be repeated"), Options.repeated),
+  secrets: Options.text("secret").pipe(
+    Options.withDescription("Secret that the task may use, by its name; may be repeated"),
+    Options.repeated
+  ),
   detach: Options.boolean("detach").pipe(Options.withDescription("Print the task's id and end")),
   json,
   ...connection

@@ -12,6 +12,8 @@ const remedies: Readonly<Record<string, string>> = {
     "its sandbox has no space left. Give sandboxes more with ERRAND_SANDBOX_DISK, or retry it with another approach.",
   reconnect_github:
     "GitHub wants a sign-in. Sign in with GitHub again, or store a token with PUT /api/v1/git-credentials/{host}, and it goes on.",
+  secret_needed:
+    "a secret that it names is not stored any more. Store it again with `errand secrets set NAME`, and it goes on.",
   git_credential_needed:
     "the git host wants a credential. Store one with PUT /api/v1/git-credentials/{host}, and it goes on."
 }

@@ -23,6 +23,12 @@ export const fileId = HttpApiSchema.param("fileId", Schema.String.pipe(Schema.mi
 /** `host` or `host:port` of a git server, lower case. */
 export const host = HttpApiSchema.param("host", Schema.String.pipe(Schema.minLength(1), Schema.maxLength(260)))
 
+/** Checked by the handler, which says what is wrong with it. */
+export const secretName = HttpApiSchema.param(
+  "secretName",
+  Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
+)
+
 export const pathParameters: ReadonlySet<PropertyKey> = new Set([
   "taskId",
   "messageId",
@@ -33,5 +39,6 @@ export const pathParameters: ReadonlySet<PropertyKey> = new Set([
   "userId",
   "pairingId",
   "fileId",
-  "host"
+  "host",
+  "secretName"
 ])

@@ -6,11 +6,13 @@
  */
 import { Schema } from "effect"
 import { BudgetPeriod } from "../../services/Budgets.ts"
+import { HostName } from "../../services/HostName.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { PendingMode } from "../../services/Message.ts"
 import { PartialLimits, Priority, Prompt, Tags, TaskTemplate, Title } from "../../services/NewTask.ts"
 import { CatchUp, Overlap } from "../../services/Schedules.ts"
 import { Decision } from "../../services/TaskEvent.ts"
+import { SecretValue } from "../../services/Secrets.ts"
 import { line, text } from "../../services/text.ts"
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
@@ -99,6 +101,17 @@ export const NewCredential = Schema.Union(
   })
 ).annotations({ identifier: "NewCredential" })
 export type NewCredential = typeof NewCredential.Type
+
+/** Written, given to the hosts in tasks that name the secret, never shown again. */
+export const NewSecret = Schema.Struct({
+  value: Schema.Redacted(SecretValue),
+  /** Those that get the value, on port 443. */
+  hosts: Schema.Array(HostName).pipe(
+    Schema.minItems(1, { message: () => "must have at least 1 entry" }),
+    Schema.maxItems(20, { message: () => "must have at most 20 entries" })
+  )
+}).annotations({ identifier: "NewSecret" })
+export interface NewSecret extends Schema.Schema.Type<typeof NewSecret> {}
 
 const LimitUsd = Schema.Number.pipe(Schema.finite(), Schema.between(0, 1_000_000))
 

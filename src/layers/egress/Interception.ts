@@ -7,7 +7,7 @@
 import { Context, Effect, type Option, type Scope } from "effect"
 import type { Duplex } from "node:stream"
 import type { Socket } from "node:net"
-import type { EgressSpec } from "../../services/Egress.ts"
+import type { EgressSpec, SecretsInside } from "../../services/Egress.ts"
 import type { Refused } from "./Refused.ts"
 
 export interface InterceptedTunnel {
@@ -26,6 +26,9 @@ export interface InterceptedTunnel {
 
 export interface Interceptor {
   readonly wants: (host: string) => boolean
+  /** The hosts that it wants: they may be reached whatever the list of the task says. */
+  readonly hosts: ReadonlyArray<string>
+  readonly inside: SecretsInside
   /** Serves the tunnel to its end; interrupted when the sandbox closes. Fail to have a refusal told and logged. */
   readonly take: (tunnel: InterceptedTunnel) => Effect.Effect<void, Refused, Scope.Scope>
 }

@@ -158,8 +158,10 @@ const fromForked = (
     ? new GitStopped({ reason: "output" })
     : Effect.succeed({ exitCode: longer ? 0 : exitCode, stdout, stderr, cut: longer })
 
-const commandLine = ({ args, rlimits }: Launched): readonly [string, ReadonlyArray<string>] =>
-  rlimits === undefined ? ["git", args] : ["sh", ["-c", `${ulimits(rlimits)}; exec git "$@"`, "sh", ...args]]
+const commandLine = ({ args, rlimits, secret }: Launched): readonly [string, ReadonlyArray<string>] =>
+  rlimits === undefined && secret === undefined
+    ? ["git", args]
+    : ["sh", ["-c", `${ulimits(rlimits ?? {})}; exec git "$@"`, "sh", ...args]]
 
 const signals: Readonly<Record<string, number>> = { SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15, SIGXFSZ: 25 }
 

@@ -6,6 +6,7 @@ import { budgets } from "./0004_budgets.ts"
 import { schedules } from "./0005_schedules.ts"
 import { rewind } from "./0006_rewind.ts"
 import { network } from "./0008_network.ts"
+import { secrets } from "./0009_secrets.ts"
 import { ciChanges } from "./0010_ci_changes.ts"
 import { sessions } from "./0011_sessions.ts"
 import { forgeSignIns } from "./0012_forge_sign_ins.ts"
@@ -21,6 +22,7 @@ export const migrations = {
   "0005_schedules": schedules,
   "0006_rewind": rewind,
   "0008_network": network,
+  "0009_secrets": secrets,
   "0010_ci_changes": ciChanges,
   "0011_sessions": sessions,
   "0012_forge_sign_ins": forgeSignIns,

@@ -1,13 +1,16 @@
 /**
  * How a TaskRepo writes, whatever it writes to: tasks, their traces and their events in one transaction.
  *
- * Owns: the order of a change: decide, check, fold, store, tell.
+ * Owns: the order of a change: decide, mask, check, fold, store, tell.
  * Does not own: tables (`TaskStorage.ts`), what a change does to a task (`services/evolve.ts`).
  */
 import { Effect, type Either, Option } from "effect"
 import { EventBus, inboxStream, taskStream } from "../../services/EventBus.ts"
 import { begin, evolve, isLegal } from "../../services/evolve.ts"
 import type { TaskId } from "../../services/Ids.ts"
+import { maskChange } from "../../services/maskChange.ts"
+import { maskOf } from "../../services/masking.ts"
+import { Secrets } from "../../services/Secrets.ts"
 import type { Task, TaskDraft } from "../../services/Task.ts"
 import { TaskChange } from "../../services/TaskChange.ts"
 import type { TaskCard, TaskEvent } from "../../services/TaskEvent.ts"
@@ -49,6 +52,7 @@ const hasRun = (status: TaskStatus): boolean => status === "running" || status =
 export const makeWrites = Effect.fnUntraced(function* (storage: TaskStorage) {
   const bus = yield* EventBus
   const transaction = yield* Transaction
+  const secrets = yield* Secrets
 
   /** Appends the events of a task, and its card to the inbox when that looks different now. */
   const tell = Effect.fnUntraced(function* (
@@ -86,6 +90,12 @@ export const makeWrites = Effect.fnUntraced(function* (storage: TaskStorage) {
     return yield* tell(task, events, happened)
   })
 
+  /** Whoever wrote them, nobody reads the value of a secret in what is stored. */
+  const masked = Effect.fnUntraced(function* (task: Task, changes: ReadonlyArray<TaskChange>) {
+    const mask = maskOf(yield* secrets.find(task.owner, task.secrets))
+    return changes.map((change) => maskChange(mask, change))
+  })
+
   const load = Effect.fnUntraced(function* (id: TaskId) {
     return yield* Option.match(yield* storage.load(id), {
       onNone: () => new TaskNotFound({ id }),
@@ -108,7 +118,8 @@ export const makeWrites = Effect.fnUntraced(function* (storage: TaskStorage) {
     decide: (task: Task) => Either.Either<ReadonlyArray<TaskChange>, E>
   ) {
     const task = yield* load(id)
-    return yield* apply(task, yield* decide(task))
+    const changes = yield* decide(task)
+    return yield* apply(task, task.secrets.length === 0 ? changes : yield* masked(task, changes))
   }, transaction.run)
 
   const remove = Effect.fn("TaskRepo.remove")(function* (id: TaskId) {

@@ -1,0 +1,200 @@
+/**
+ * Every kind of credential that a server holds, planted with a text of its own, and a whole task on a real engine that
+ * looks for them: none of them occurs anywhere but where it belongs.
+ */
+import Docker from "dockerode"
+import { Effect, Exit, Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { WebSocket } from "ws"
+import { describeWithEngine } from "../support/engine.ts"
+import { Errand, type Json } from "../support/errand.ts"
+import { gitText } from "../support/gitRepository.ts"
+import { type GitServer, gitServer } from "../support/gitServer.ts"
+import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
+
+const canary = (kind: string) => `cnry_${kind}_${randomBytes(12).toString("hex")}`
+
+/** Beside these, the access token that the server makes. */
+const planted = {
+  modelKey: canary("model"),
+  gitToken: canary("git"),
+  taskSecret: canary("task"),
+  secretKey: canary("vault")
+}
+
+/** As a credential travels in `Basic`, and in the two halves of a line. */
+const formsOf = (text: string) => [text, Buffer.from(text).toString("base64").slice(2, -4), encodeURIComponent(text)]
+
+const found = (where: string, bytes: string, texts: Readonly<Record<string, string>>): ReadonlyArray<string> =>
+  Object.entries(texts).flatMap(([name, text]) =>
+    formsOf(text).some((form) => bytes.includes(form)) ? [`${name} in ${where}`] : []
+  )
+
+/** The names of these files say what they are: nothing else may hold a key, and the test has given the server its own. */
+const filesBelow = (directory: string) =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+
+const search = [
+  "env",
+  "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'",
+  "cat /proc/self/mountinfo",
+  "grep -rIlas 'cnry[_]' / --exclude-dir=proc --exclude-dir=sys | sed 's/^/found in /'",
+  "echo searched"
+].join("; ")
+
+class ProcessWatch {
+  readonly #child: ChildProcess
+  readonly #lines: Array<string> = []
+
+  constructor(texts: Readonly<Record<string, string>>, except: ReadonlyArray<number>) {
+    const program = fileURLToPath(new URL("../support/processWatch.mjs", import.meta.url))
+    this.#child = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "inherit"] })
+    if (this.#child.stdout) createInterface(this.#child.stdout).on("line", (line) => this.#lines.push(line))
+    this.#child.stdin?.write(`${JSON.stringify({ texts, except })}\n`)
+  }
+
+  async end(): Promise<Json> {
+    this.#child.stdin?.end()
+    await new Promise((resolve) => this.#child.once("close", resolve))
+    return JSON.parse(this.#lines.at(-1) ?? "{}") as Json
+  }
+}
+
+describeWithEngine("credentials", () => {
+  const scope = Effect.runSync(Scope.make())
+  const docker = new Docker()
+  let git: GitServer
+  let api: MessagesApi
+  let errand: Errand
+
+  beforeAll(async () => {
+    git = await Effect.runPromise(Scope.extend(gitServer, scope))
+    api = await Effect.runPromise(
+      Scope.extend(
+        messagesApi({
+          script: {
+            scenarios: [
+              {
+                name: "search",
+                steps: [
+                  { tools: [{ name: "run_command", input: { command: search } }] },
+                  { tools: [{ name: "write_file", input: { path: "done.txt", content: "searched\n" } }] },
+                  { tools: [{ name: "run_command", input: { command: "sleep 4" } }] },
+                  { text: "Nothing." }
+                ]
+              }
+            ]
+          }
+        }),
+        scope
+      )
+    )
+    errand = new Errand({
+      ANTHROPIC_API_KEY: planted.modelKey,
+      ANTHROPIC_BASE_URL: api.url,
+      ERRAND_SECRET_KEY: planted.secretKey,
+      ERRAND_MODEL: "claude-sonnet-4-5",
+      ERRAND_LOG_LEVEL: "debug",
+      ERRAND_TRUSTED_GIT_HOSTS: git.host
+    })
+    await errand.start()
+  })
+
+  afterAll(async () => {
+    await errand.dispose()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  })
+
+  /** The container of the task, looked at from outside: how it is configured, and every file of it. */
+  const lookAtContainer = async (id: string) => {
+    const [found] = await docker.listContainers({ all: true, filters: { label: [`errand.task=${id}`] } })
+    const container = docker.getContainer(found?.Id ?? "")
+    const chunks: Array<Buffer> = []
+    for await (const chunk of await container.export()) chunks.push(Buffer.from(chunk as Uint8Array))
+    return { inspected: JSON.stringify(await container.inspect()), exported: Buffer.concat(chunks).toString("latin1") }
+  }
+
+  const hear = async (stream: string) => {
+    const frames: Array<string> = []
+    const socket = new WebSocket(`${errand.url.replace("http", "ws")}/api/v1/stream`, {
+      headers: { authorization: `Bearer ${errand.token}` }
+    })
+    socket.on("message", (data: Buffer) => frames.push(data.toString()))
+    await new Promise((resolve) => socket.once("open", resolve))
+    socket.send(JSON.stringify({ type: "subscribe", stream, after: 0 }))
+    return { frames, close: () => socket.terminate() }
+  }
+
+  // Seen to fail, each by itself: with the token in a header that git gets as an argument or in GIT_CONFIG_* variables; with
+  // the value instead of the placeholder in the sandbox; with a credential stored unsealed; with an access token stored whole.
+  it("occur nowhere but where they belong, while a task is worked on and after it", async () => {
+    const { path, url } = await Effect.runPromise(git.create("private", { "a.txt": "a\n" }))
+    await Effect.runPromise(git.requireSignIn("x-access-token", planted.gitToken))
+    const texts = { ...planted, accessToken: errand.token }
+    const { taskSecret: value } = planted
+    const put = async (where: string, body: Json) => expect((await errand.call("PUT", where, body)).status).toBe(204)
+    await put(`git-credentials/${encodeURIComponent(git.host)}`, { kind: "token", value: planted.gitToken })
+    await put("secrets/DEPLOY_KEY", { value, hosts: ["api.example"] })
+    const images = JSON.stringify((await docker.listImages()).map(({ Id }) => Id).toSorted())
+
+    // The server's own environment has the model key, and this process has everything in its memory.
+    const watch = new ProcessWatch(texts, [errand.pid])
+    const { id } = await errand.submit({
+      repository: { url },
+      prompt: `Search everything. The key is ${value}.`,
+      network: { mode: "registries" },
+      secrets: ["DEPLOY_KEY"]
+    })
+    const stream = await hear(`task:${id}`)
+    await errand.until(id, ({ usage }) => usage?.["outputTokens"] > 0)
+    const sleeping = async () =>
+      (await errand.events(id)).some(({ event }) => event["input"]?.["command"] === "sleep 4")
+    while (!(await sleeping())) await sleep(50)
+    const container = await lookAtContainer(id)
+    const task = await errand.final(id)
+    expect(task).toMatchObject({ status: "completed", error: null })
+    expect(await Effect.runPromise(gitText(path, ["show", `${task["branch"]}:done.txt`]))).toBe("searched")
+    const watched = await watch.end()
+    stream.close()
+
+    expect(watched["hits"]).toEqual([])
+    expect(watched["programs"]).toEqual(expect.arrayContaining(["git-remote-http", "sh"]))
+    expect(JSON.stringify((await docker.listImages()).map(({ Id }) => Id).toSorted())).toBe(images)
+
+    const calls = (await errand.call("GET", `tasks/${id}/tool-calls`)).body["items"] as ReadonlyArray<Json>
+    const { body: call } = await errand.call("GET", `tasks/${id}/tool-calls/${String(calls[0]?.["id"])}`)
+    const output = String(call["output"])
+    expect(output).toContain("searched")
+    expect(output).toMatch(/^DEPLOY_KEY=errand_placeholder_/m)
+    expect(output).not.toContain("found in")
+    const places: Readonly<Record<string, string>> = {
+      "what the task has found": output,
+      "the container's configuration": container.inspected,
+      "the container's files": container.exported,
+      "what the model was told": JSON.stringify(api.requests.map(({ body }) => body)),
+      "the events": JSON.stringify(await errand.events(id)),
+      "the stream": stream.frames.join("\n"),
+      "the log": errand.output,
+      "the export": JSON.stringify((await errand.call("GET", `tasks/${id}/export`)).body),
+      "the pushed repository": await Effect.runPromise(gitText(path, ["log", "-p", "--all"]))
+    }
+    const leaks = Object.entries(places).flatMap(([where, text]) => found(where, text, texts))
+    const files = filesBelow(errand.dataDir)
+    expect(files.some((file) => file.endsWith("-wal"))).toBe(true)
+    for (const file of [...files, ...filesBelow(errand.temporaryDir)]) {
+      leaks.push(...found(file, readFileSync(file, "latin1"), texts))
+    }
+    expect(leaks).toEqual([])
+    expect(stream.frames.length).toBeGreaterThan(5)
+    expect(container.exported.length).toBeGreaterThan(1_000_000)
+  })
+})
