@@ -56,6 +56,7 @@ export const catalogue: ReadonlyArray<FaultPoint> = [
       "task.resumed",
       "delivery.started",
       "branch.pushed",
+      "pull_request.opened",
       "task.completed",
       "lease.released"
     ],
@@ -81,6 +82,8 @@ export const catalogue: ReadonlyArray<FaultPoint> = [
   ...bothSides(["git.pack-objects"], withFailure, "also in recovery"),
   ...bothSides(["git.receive-pack"], withFailure, "often"),
   ...bothSides(["git.commit-tree", "git.update-ref", "git.push"], withFailure, "once"),
+
+  ...bothSides(["forge.find", "forge.open"], withFailure, "once"),
 
   ...points(["model.request"], withFailure, "often"),
   ...points(["model.words"], ["crash", "drop"], "often"),

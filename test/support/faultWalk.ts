@@ -8,7 +8,7 @@ import { planVariable, traceVariable } from "../faults/faultPoint.ts"
 import { Customer } from "./Customer.ts"
 import { bundleWithFaults, Errand } from "./errand.ts"
 import { gitText } from "./gitRepository.ts"
-import { type GitServer, gitServer } from "./gitServer.ts"
+import { type GitHub, gitHub } from "./github/gitHub.ts"
 import { untilIdle, violations } from "./invariants.ts"
 import { type MessagesApi, messagesApi } from "./messagesApi.ts"
 
@@ -59,35 +59,36 @@ const scenarios = [
   }
 ] as const
 
+const permissions = { tester: "write" } as const
 const before = { "a.txt": "a\n", "kept.txt": "k\n" }
 const after = { "a.txt": "b\n", "kept.txt": "k\n", "one.txt": "one", "w.txt": "w\n" }
 
 /** What all walks share: the remote's server, the model's, and a user. */
 export class FaultWalks {
   readonly #scope = Effect.runSync(Scope.make())
-  readonly #git: GitServer
+  readonly #github: GitHub
   readonly #api: MessagesApi
   readonly #users: Errand
   #files = ""
   #walks = 0
 
-  private constructor(git: GitServer, api: MessagesApi, users: Errand) {
-    this.#git = git
+  private constructor(github: GitHub, api: MessagesApi, users: Errand) {
+    this.#github = github
     this.#api = api
     this.#users = users
   }
 
   static async prepare(): Promise<FaultWalks> {
     const scope = Effect.runSync(Scope.make())
-    const git = await Effect.runPromise(Scope.extend(gitServer, scope))
+    const github = await Effect.runPromise(Scope.extend(gitHub(), scope))
     const api = await Effect.runPromise(Scope.extend(messagesApi({ script: { scenarios } }), scope))
     const users = new Errand({})
     users.token = await users.makeToken("tester")
-    const walks = new FaultWalks(git, api, users)
+    const walks = new FaultWalks(github, api, users)
     await Effect.runPromise(Scope.addFinalizer(walks.#scope, Scope.close(scope, Exit.void)))
-    const { path } = await Effect.runPromise(git.create("expected", after))
-    walks.#files = await Effect.runPromise(gitText(path, ["ls-tree", "-r", "main"]))
-    await Effect.runPromise(git.requireSignIn("x-access-token", gitPassword))
+    const { repository } = await Effect.runPromise(github.create("acme/expected", { files: after, permissions }))
+    walks.#files = await Effect.runPromise(gitText(repository.path, ["ls-tree", "-r", "main"]))
+    github.state.addToken("tester", gitPassword)
     return walks
   }
 
@@ -100,13 +101,17 @@ export class FaultWalks {
   async walk(fault?: Fault): Promise<Walked> {
     const mark = `walk-${++this.#walks}-`
     const file = join(this.#users.temporaryDir, mark)
-    const repository = await Effect.runPromise(this.#git.create(mark, before))
+    const { repository, url } = await Effect.runPromise(
+      this.#github.create(`acme/${mark}`, { files: before, permissions })
+    )
     const errand = new Errand(
       {
         ANTHROPIC_API_KEY: apiKey,
         ANTHROPIC_BASE_URL: this.#api.url,
         ERRAND_MODEL: "claude-sonnet-4-5",
-        ERRAND_TRUSTED_GIT_HOSTS: this.#git.host,
+        ERRAND_TRUSTED_GIT_HOSTS: this.#github.host,
+        ERRAND_GITHUB_URL: this.#github.url,
+        ERRAND_GITHUB_API_URL: this.#github.apiUrl,
         [traceVariable]: file
       },
       bundleWithFaults
@@ -116,13 +121,22 @@ export class FaultWalks {
       const life = new Lives(errand, livesFor(fault))
       const customer = new Customer(errand, patienceMs)
       const credential = { kind: "token", value: gitPassword }
-      const stored = await customer.command(`git-credentials/${encodeURIComponent(this.#git.host)}`, credential, "PUT")
+      const stored = await customer.command(
+        `git-credentials/${encodeURIComponent(this.#github.host)}`,
+        credential,
+        "PUT"
+      )
       if (stored.status >= 300) throw new Error(`no credential: ${JSON.stringify(stored)}`)
-      const id = await customer.submit({ repository: { url: repository.url }, prompt: `Go on (${mark}).` })
+      const id = await customer.submit({
+        repository: { url },
+        prompt: `Go on (${mark}).`,
+        delivery: "pull_request"
+      })
       const task = await customer.see(id, fault?.action === "fail" ? 1 : 0)
       // A fault at the very end strikes after the client has seen it.
       if (fault !== undefined) await waitFor(() => traceIn(file).includes(`! ${fault.point}`))
       await life.isWhole()
+      const opened = (await errand.events(id)).filter(({ event }) => event.type === "pull_request.opened").length
       const { lives, code } = await life.end()
       const trace = traceIn(file)
       const passed = new Map<string, number>()
@@ -143,6 +157,9 @@ export class FaultWalks {
             ? []
             : [`the task is ${task["status"]}: ${JSON.stringify(task["error"])}\n${errand.output}`]),
           ...(code === 0 ? [] : [`the last server ended with ${code}: ${errand.output.slice(-2_000)}`]),
+          ...(repository.pulls.length === 1 && opened === 1
+            ? []
+            : [`there are ${repository.pulls.length} pull requests, and ${opened} were told`]),
           ...found
         ]
       }

@@ -228,12 +228,19 @@ const filesIn = (directory: string): ReadonlyArray<string> =>
 
 const remains = /^(?:tmp_|\.tmp|tmp_objdir|incoming-)|\.(?:lock|new)$/
 
+/** The empty file system that sandboxes begin with has the size of a disk, and nothing of a task in it. */
+const mostBytes = 2 ** 30
+const isWritten = (file: string): boolean => {
+  const found = statSync(file)
+  return found.isFile() && found.size < mostBytes
+}
+
 /** I6 and I8: no secret in any file or in the output, and no file that somebody has left half done. */
 const inFiles = ({ errand, secrets }: Circumstances): Sentences => {
   const files = filesIn(errand.dataDir)
   const texts = [
     ["the output", errand.output] as const,
-    ...files.filter((file) => statSync(file).isFile()).map((file) => [file, readFileSync(file, "latin1")] as const)
+    ...files.filter(isWritten).map((file) => [file, readFileSync(file, "latin1")] as const)
   ]
   return [
     ...texts.flatMap(([place, text]) =>
