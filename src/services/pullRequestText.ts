@@ -58,12 +58,17 @@ const summary = ({ additions, deletions, files, truncated }: Diff): string => {
     .concat("\n")
 }
 
+/** What a forge runs before anybody has read it is told before the rest. */
+const ciNotice = ({ ciChanges }: Task): string =>
+  ciChanges.length === 0 ? "" : `**Changes CI definitions:** ${ciChanges.slice(0, listedFiles).map(inCode).join(", ")}`
+
 const markOf = ({ id }: Pick<Task, "id">, end: "begin" | "end") => `<!-- errand ${id} ${end} -->`
 
 /** The part that Errand keeps up to date; what stands outside of it is other people's. */
 const ownPart = (task: Task, words: string, diff: Diff): string =>
   [
     markOf(task, "begin"),
+    ciNotice(task),
     cut(harmless(words).trim(), wordsLength),
     summary(diff),
     `_Written by ${harmless(task.model)} with Errand, task \`${task.id}\`. Nobody has reviewed it yet._`,

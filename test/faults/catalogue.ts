@@ -81,7 +81,7 @@ export const catalogue: ReadonlyArray<FaultPoint> = [
   ...bothSides(["git.ls-remote", "git.init", "git.fetch"], withFailure, "once"),
   ...bothSides(["git.pack-objects"], withFailure, "also in recovery"),
   ...bothSides(["git.receive-pack"], withFailure, "often"),
-  ...bothSides(["git.commit-tree", "git.update-ref", "git.push"], withFailure, "once"),
+  ...bothSides(["git.commit-tree", "git.update-ref", "git.push", "git.diff"], withFailure, "once"),
 
   ...bothSides(["forge.find", "forge.open"], withFailure, "once"),
 

@@ -61,6 +61,11 @@ describe("text of an agent at a forge", () => {
     expect(pullRequestTitle({ title: `A\u202e\n${"b".repeat(400)}` })).toBe(`A ${"b".repeat(198)}`)
   })
 
+  it("tells of changed CI definitions first", () => {
+    const body = pullRequestBody({ ...task, ciChanges: [".github/workflows/ci.yml"] }, "Words.", diff, null)
+    expect(body.indexOf("`.github/workflows/ci.yml`")).toBeLessThan(body.indexOf("Words."))
+  })
+
   it("lets no path out of its place", () => {
     const body = pullRequestBody(task, "", { ...diff, files: [file("a`|\n<b>@acme")] }, null)
     expect(body.split("\n").filter((line) => line.includes("acme"))).toHaveLength(1)
