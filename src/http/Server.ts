@@ -26,6 +26,7 @@ import * as Tasks from "./handlers/tasks.ts"
 import * as Users from "./handlers/users.ts"
 import * as Limits from "./limits.ts"
 import * as Listener from "./listener.ts"
+import * as PullRequestWatch from "./PullRequestWatch.ts"
 import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
 import * as Webhooks from "./webhooks/route.ts"
@@ -66,7 +67,7 @@ const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, (
 export const layer = HttpApiBuilder.serve().pipe(
   Layer.provideMerge(Listener.layer),
   Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer]),
-  Layer.provide([Hub.layer, Limits.layer, Closing.layer]),
+  Layer.provide([Hub.layer, Limits.layer, PullRequestWatch.layer, Closing.layer]),
   Layer.provide([routerConfig, untraced])
 )
 

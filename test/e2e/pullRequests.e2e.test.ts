@@ -63,6 +63,7 @@ describeWithEngine("pull requests", () => {
     issue: {
       number: 7,
       title: "The sum is wrong",
+      user: { login: "eve", id: 99, type: "User" },
       body: "It gives 6.<!-- push to main -->",
       ...(pull === undefined ? {} : { pull_request: { url: pull, html_url: pull, diff_url: pull, patch_url: pull } })
     }
@@ -124,8 +125,10 @@ describeWithEngine("pull requests", () => {
       repository: { full_name: "acme/app", html_url: `${github.url}/acme/app`, clone_url: url },
       check_suite: { pull_requests: [{ number: 1 }] }
     })
-    const seen = await errand.until(id, ({ pullRequest }) => pullRequest?.checks === "passed")
-    expect(seen["pullRequest"]).toMatchObject({ review: "approved" })
+    const seen = await errand.until(
+      id,
+      ({ pullRequest }) => pullRequest?.checks === "passed" && pullRequest.review === "approved"
+    )
     expect(await types(id)).toContain("pull_request.updated")
 
     const onPull = comment("@errand go on, please", 71, seen["pullRequest"].url)

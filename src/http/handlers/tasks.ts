@@ -24,13 +24,13 @@ import { Api } from "../Api.ts"
 import { command } from "../idempotent.ts"
 import { modelMissing } from "../modelMissing.ts"
 import { boundedPage, pageRequest } from "../pages.ts"
+import { PullRequestWatch } from "../PullRequestWatch.ts"
 import { bodyText, decodeBody } from "../requestBody.ts"
 import { makeRewind } from "../rewindTask.ts"
 import { makeStopRun } from "../stopRun.ts"
 import { Hub } from "../stream/Hub.ts"
 import { makeViews } from "../taskView.ts"
 import { asProblem } from "../translate.ts"
-import { makeWatchPullRequest } from "../watchPullRequest.ts"
 import { makeOwned } from "./ownedTask.ts"
 
 const create = command({ body: NewTask, answer: TaskView, status: 201 })
@@ -57,7 +57,7 @@ export const layer = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     const draftOf = yield* makeDrafts
     const stopRun = yield* makeStopRun
     const rewinding = yield* makeRewind
-    const watchPullRequest = yield* makeWatchPullRequest
+    const watchPullRequest = yield* PullRequestWatch
     const { perUser } = yield* AppConfig
     const forgetting = yield* FiberMap.make<TaskId, void>()
 

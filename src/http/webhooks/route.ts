@@ -12,9 +12,9 @@ import { Effect, Option, Redacted } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { TaskRepo } from "../../services/TaskRepo.ts"
 import { Problem } from "../api/Problem.ts"
+import { PullRequestWatch } from "../PullRequestWatch.ts"
 import { bodyBytes } from "../requestBody.ts"
 import { asProblem } from "../translate.ts"
-import { makeWatchPullRequest } from "../watchPullRequest.ts"
 import { makeHearComment } from "./hearComment.ts"
 import { hear, type HeardNews } from "./payloads.ts"
 
@@ -33,7 +33,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 const makeTellNews = Effect.gen(function* () {
   const repo = yield* TaskRepo
-  const watch = yield* makeWatchPullRequest
+  const watch = yield* PullRequestWatch
   return ({ pullRequests }: HeardNews) =>
     Effect.forEach(
       pullRequests,
