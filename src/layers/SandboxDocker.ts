@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { open, runnerBytes } from "../sandbox/container.ts"
 import { label } from "../sandbox/containerSpec.ts"
 import { call, connect, type Engine, imageMissing, runtimeMissing, unavailable } from "../sandbox/engine.ts"
+import { makeHostPath } from "../sandbox/hostPaths.ts"
 import * as LoopDisks from "../sandbox/loopDisks.ts"
 import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
@@ -62,6 +63,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
     const { image, limits, runtime } = sandbox
     const ours = `${label.server}=${serverId}`
     const engine = connect(sandbox.dockerHost)
+    const hostPath = yield* makeHostPath(engine)
     const disks = yield* LoopDisks.make(
       {
         directory: join(path, "disks"),
@@ -113,6 +115,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
           egress.open(spec),
           ({ detail }) => new SandboxUnavailable({ reason: "refused", detail })
         )
+        const directory = way.directory === null ? null : yield* hostPath(way.directory)
         const name = yield* nameFor(taskId, run)
         const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take(name)], {
           concurrency: 2
@@ -133,6 +136,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
             egress: way.directory,
             secrets: way.secrets
           },
+          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes, egress: directory },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
           // Tried again by who opens it, then without.

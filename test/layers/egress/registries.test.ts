@@ -175,11 +175,13 @@ describe("a registry", () => {
       assert.isEmpty(stage.upstream.got)
     }))
 
-  // Seen to fail with `notCanonical` out, and with a grammar of npm's names that begins with a dot.
+  // Seen to fail with `notCanonical` out, and with a grammar of npm's names that has the percent sign.
   test("is asked for nothing that is not in its grammar", (stage) =>
     Effect.gen(function* () {
       for (const path of [
         "/npm/..%2f..%2fanthropic%2fv1%2ffiles",
+        "/npm/left-pad/..",
+        "/pypi/pypi/six/../json",
         "/npm/../go/x/@latest",
         "/npm/%2e%2e/left-pad",
         "/npm//left-pad",
