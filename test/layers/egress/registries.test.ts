@@ -228,7 +228,7 @@ describe("a registry", () => {
       assert.isEmpty(stage.upstream.got)
     }))
 
-  // Seen to fail with `hasBody` out (bodies), with `insecureHTTPParser` (the two lengths), with `maxHeaderSize` of 100 MiB.
+  // Seen to fail with `hasBody` out (bodies), with `insecureHTTPParser` (the two lengths), with 100 MiB of headers, and with any number of them.
   test("reads no request that is too large, or that can be read in two ways", (stage) =>
     Effect.gen(function* () {
       const path = "/npm/left-pad"

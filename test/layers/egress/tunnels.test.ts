@@ -59,7 +59,7 @@ describe("a tunnel", () => {
       assert.deepStrictEqual(stage.internet.dialled, [`${publicAddress}:443`])
     }))
 
-  // Seen to fail with `canonicalHost` accepting every name.
+  // Seen to fail with hosts compared by their beginning or end.
   test("is refused for names that only look allowed", (stage) =>
     Effect.gen(function* () {
       const nul = yield* wait(() => say(stage.socket, connectRequest(`evil.net\0.${host}:443`)))
