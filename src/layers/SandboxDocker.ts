@@ -133,10 +133,9 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
             taskId,
             run,
             runnerBytes,
-            egress: way.directory,
+            egress: directory,
             secrets: way.secrets
           },
-          { name, image, imageId, runtime, limits, disk, serverId, taskId, run, runnerBytes, egress: directory },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
           // Tried again by who opens it, then without.
