@@ -127,6 +127,7 @@ layer(workplaceLayer, { excludeTestServices: true })("workspace", (it) => {
     })
   )
 
+  // Seen to fail with checkpoints made in the repository of the agent.
   it.scoped("does not care what the agent does with its own history", () =>
     Effect.gen(function* () {
       const place = yield* workplace(someFiles)
@@ -147,6 +148,7 @@ layer(workplaceLayer, { excludeTestServices: true })("workspace", (it) => {
     })
   )
 
+  // Seen to fail with nothing mended.
   it.scoped("survives the loss of .git, whole or in part", () =>
     Effect.gen(function* () {
       const place = yield* workplace(someFiles)
@@ -182,6 +184,7 @@ layer(workplaceLayer, { excludeTestServices: true })("workspace", (it) => {
     })
   )
 
+  // Seen to fail with git's own configuration read there.
   it.scoped("runs nothing that the agent has set up, and is not stopped by it", () =>
     Effect.gen(function* () {
       const place = yield* workplace({ ...someFiles, ".gitattributes": "*.ts filter=evil\n" })

@@ -57,6 +57,7 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
     })
   )
 
+  // Seen to fail with receive.fsckObjects and transfer.fsckObjects off.
   it.scoped("refuses trees that would harm who checks them out", () =>
     Effect.gen(function* () {
       const { base, forged, key, receive, store } = yield* scene()
@@ -107,6 +108,7 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
     })
   )
 
+  // Seen to fail with a report of git that says nothing of the commit taken for a good one.
   it.scoped("refuses what is not whole, not a commit, or not a pack", () =>
     Effect.gen(function* () {
       const { base, forged, key, receive, store } = yield* scene()
@@ -140,6 +142,7 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
     })
   )
 
+  // Seen to fail without `bounded` and receive.maxInputSize.
   it.scoped("stops a pack that is too large, and one that breaks off", () =>
     Effect.gen(function* () {
       const { base, forged, key, receive, store } = yield* scene()

@@ -39,6 +39,7 @@ describeWithGitServer("push", () => {
     )
   )
 
+  // Seen to fail with `--force` in place of the lease.
   it.scopedLive(
     "overwrites nothing that somebody else has changed",
     served((server, store) =>
@@ -105,6 +106,7 @@ describeWithGitServer("push", () => {
     )
   )
 
+  // Seen to fail without `isRefName`.
   it.scopedLive(
     "goes to one branch of a plain name only",
     served((server, store) =>
