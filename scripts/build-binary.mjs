@@ -4,72 +4,19 @@
  *
  * That Node, and the addon compiled for it, are kept in node_modules/.cache; the first build takes a minute or two more.
  */
-import { execFileSync } from "node:child_process"
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { bundle, launcher } from "./bundle/bundle.mjs"
+import { nodeOf, run } from "./bundle/nodeOf.mjs"
 
 /** Not later: compiled with the headers of 24.19 or later, better-sqlite3 12 aborts when statements are collected. */
 const version = "24.18.1"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const fromHere = createRequire(import.meta.url)
-const platform = `${process.platform}-${process.arch}`
-const cache = join(root, "node_modules/.cache/errand-binary", `${version}-${platform}`)
-const node = join(cache, "node/bin/node")
-const run = (program, args, options = {}) =>
-  execFileSync(program, args, { stdio: ["ignore", "inherit", "inherit"], timeout: 900_000, ...options })
-
-/** Built aside and moved into place: what is there is whole. */
-const once = (name, make) => {
-  const place = join(cache, name)
-  if (existsSync(place)) return place
-  const draft = `${place}.${process.pid}`
-  rmSync(draft, { recursive: true, force: true })
-  mkdirSync(draft, { recursive: true })
-  make(draft)
-  renameSync(draft, place)
-  return place
-}
-
-const fetchNode = (place) => {
-  run("npm", ["pack", `node-${platform}@${version}`, "--silent", "--pack-destination", place], { stdio: "ignore" })
-  run("tar", ["-xzf", join(place, `node-${platform}-${version}.tgz`), "-C", place, "--strip-components=1"])
-  rmSync(join(place, `node-${platform}-${version}.tgz`))
-}
-
-const sqlite = join(fromHere.resolve("better-sqlite3/package.json"), "..")
-const sqliteVersion = fromHere("better-sqlite3/package.json").version
-
-const npmRoot = () => execFileSync("npm", ["root", "--global", "--silent"], { encoding: "utf8" }).trim()
-
-const compileAddon = (place) => {
-  const source = join(place, "source")
-  cpSync(sqlite, source, { recursive: true, filter: (name) => !name.startsWith(join(sqlite, "build")) })
-  const gyp = join(npmRoot(), "npm/node_modules/node-gyp/bin/node-gyp.js")
-  run(node, [gyp, "rebuild", "--release", "--silent", `--nodedir=${join(cache, "node")}`], {
-    cwd: source,
-    env: { ...process.env, PATH: `${join(cache, "node/bin")}:${process.env.PATH}` }
-  })
-  copyFileSync(join(source, "build/Release/better_sqlite3.node"), join(place, "better_sqlite3.node"))
-  run("strip", ["--strip-unneeded", join(place, "better_sqlite3.node")])
-  rmSync(source, { recursive: true })
-}
-
-once("node", fetchNode)
-const addon = join(once(`better-sqlite3-${sqliteVersion}`, compileAddon), "better_sqlite3.node")
+const { addon, cache, node } = nodeOf(version)
 
 const work = join(cache, `work-${process.pid}`)
 const file = (name) => join(work, name)

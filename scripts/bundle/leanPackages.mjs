@@ -28,6 +28,8 @@ const withoutResource = (source, name) => {
 }
 
 const optional = /^(bufferutil|utf-8-validate|msgpackr-extract|@parcel\/watcher)$/
+/** Effect's generators of test data, and an encoding that nobody here speaks: imported, and never called. */
+const idle = /^(fast-check|msgpackr)$/
 const formats = /^(ini|toml|yaml)$/
 
 export const leanPackages = {
@@ -39,6 +41,8 @@ export const leanPackages = {
     }
     build.onResolve({ filter: optional }, ({ path }) => ({ path, namespace: "absent" }))
     build.onLoad({ filter: /.*/, namespace: "absent" }, ({ path }) => ({ contents: absent(path) }))
+    build.onResolve({ filter: idle }, ({ path }) => ({ path, namespace: "idle" }))
+    build.onLoad({ filter: /.*/, namespace: "idle" }, () => ({ contents: "module.exports = {}" }))
     build.onResolve({ filter: formats }, ({ path, importer }) =>
       importer.includes("/@effect/cli/") ? { path, namespace: "format" } : undefined
     )

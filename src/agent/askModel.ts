@@ -1,7 +1,7 @@
 /**
  * One turn of the model: shown while it is written, repeated while that can help, counted once.
  */
-import { Duration, Effect, Option, Random, Schedule } from "effect"
+import { Duration, Effect, Metric, Option, Random, Schedule } from "effect"
 import { Budgets } from "../services/Budgets.ts"
 import { ClaudeClient, type ClaudeError, type PartialResponse, type TurnRequest } from "../services/ClaudeClient.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
@@ -13,6 +13,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import type { RunSuperseded } from "../services/TaskCommands.ts"
 import { afford } from "./afford.ts"
 import type { RequestSize } from "./limits.ts"
+import * as Measured from "./modelMetrics.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
@@ -30,7 +31,7 @@ export const askModel = Effect.fnUntraced(function* (
   messageId: MessageId
 ) {
   const attempt = afford(run, request, size).pipe(
-    Effect.flatMap((affordable) => once(run, affordable, messageId)),
+    Effect.flatMap((affordable) => Metric.trackDuration(once(run, affordable, messageId), Measured.turnSeconds)),
     Effect.tapError((error) => countPartial(run, error))
   )
   return yield* attempt.pipe(
@@ -107,7 +108,9 @@ export const counted = Effect.fnUntraced(function* (run: TaskRun, { model, respo
   const asked = yield* run.task
   const price = Option.orElse(priceOf(table, model), () => priceOf(table, asked.model))
   const costUsd = Option.match(price, { onNone: () => 0, onSome: (known) => costOf(known, tokens) })
-  return TaskChange.ResponseCounted({ responseId, model, usage: { ...tokens, costUsd } })
+  const usage = { ...tokens, costUsd }
+  yield* Measured.count(usage)
+  return TaskChange.ResponseCounted({ responseId, model, usage })
 })
 
 const isRetryable = (error: Failure): error is Exclude<ClaudeError, { readonly _tag: "ClaudeRejected" }> =>

@@ -29,6 +29,7 @@ import * as Listener from "./listener.ts"
 import * as PullRequestWatch from "./PullRequestWatch.ts"
 import * as Hub from "./stream/Hub.ts"
 import * as Stream from "./stream/route.ts"
+import * as TaskMetrics from "./taskMetrics.ts"
 import * as Webhooks from "./webhooks/route.ts"
 
 const api = HttpApiBuilder.api(Api).pipe(
@@ -66,7 +67,7 @@ const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, (
 /** Serves from when it is built; `HttpServer` tells where. Everything is built before the first connection comes. */
 export const layer = HttpApiBuilder.serve().pipe(
   Layer.provideMerge(Listener.layer),
-  Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer]),
+  Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer, TaskMetrics.layer]),
   Layer.provide([Hub.layer, Limits.layer, PullRequestWatch.layer, Closing.layer]),
   Layer.provide([routerConfig, untraced])
 )

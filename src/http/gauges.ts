@@ -3,10 +3,13 @@
  */
 import { DateTime, Effect, Metric, Option } from "effect"
 import { Backups } from "../services/Backups.ts"
+import { DiskSpace } from "../services/DiskSpace.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import type { TaskStatus } from "../services/TaskStatus.ts"
 
 const tasks = Metric.gauge("errand_tasks", { description: "Tasks that are not final, by status." })
+
+const disk = Metric.gauge("errand_disk_free_bytes", { description: "Free space where the data lives." })
 
 const memory = Metric.gauge("process_resident_memory_bytes", { description: "Resident memory." })
 
@@ -50,7 +53,7 @@ const backupGauges = Effect.map(Backups, ({ lastProof, replication }) =>
 
 const unfinished: ReadonlyArray<TaskStatus> = ["queued", "running", "waiting", "paused"]
 
-export const makeGauges = Effect.map(Effect.all([TaskRepo, backupGauges]), ([repo, backups]) =>
+export const makeGauges = Effect.map(Effect.all([TaskRepo, DiskSpace, backupGauges]), ([repo, { free }, backups]) =>
   Effect.gen(function* () {
     const found = yield* repo.withStatus(unfinished)
     for (const status of unfinished) {
@@ -61,6 +64,8 @@ export const makeGauges = Effect.map(Effect.all([TaskRepo, backupGauges]), ([rep
     yield* Metric.set(memory, process.memoryUsage.rss())
     yield* Metric.set(cpu, (user + system) / 1e6)
     yield* Metric.set(uptime, process.uptime())
+    const room = yield* free
+    if (Option.isSome(room)) yield* Metric.set(disk, room.value)
     yield* backups
   })
 )

@@ -4,7 +4,8 @@
  * Owns: columns of a text, and cutting and breaking by columns, never inside a character.
  */
 
-const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" })
+/** Made when text needs it: it takes longer to make than a server's start can spare. */
+let segmenter: Intl.Segmenter | undefined
 
 const ascii = /^[\u0020-\u007e]*$/u
 
@@ -14,7 +15,10 @@ const wide =
 
 const columnsOf = (grapheme: string): number => (/^\p{M}+$/u.test(grapheme) ? 0 : wide.test(grapheme) ? 2 : 1)
 
-const graphemes = (text: string): ReadonlyArray<string> => Array.from(segmenter.segment(text), ({ segment }) => segment)
+const graphemes = (text: string): ReadonlyArray<string> => {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" })
+  return Array.from(segmenter.segment(text), ({ segment }) => segment)
+}
 
 /** Columns that a text without control characters takes. */
 export const widthOf = (text: string): number =>

@@ -19,6 +19,9 @@ import * as settings from "./settings.ts"
 /** What does not let go by then is left to the next start, which clears up. */
 const longestShutdown = Duration.seconds(10)
 
+/** Whoever waited for the server comes first; checks start programs and ask the engine. */
+const quietStart = Duration.seconds(1)
+
 /** The orderly end took too long. */
 export class ShutdownIncomplete extends Schema.TaggedError<ShutdownIncomplete>()("ShutdownIncomplete", {}) {
   override get message() {
@@ -74,7 +77,7 @@ const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) 
     if (strict) yield* strictCheck
     const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
     yield* announce(url, publicUrl, options)
-    if (!strict) yield* Effect.forkScoped(check)
+    if (!strict) yield* Effect.forkScoped(Effect.delay(check, quietStart))
   }).pipe(Effect.provide(built))
 })
 
