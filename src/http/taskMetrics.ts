@@ -41,6 +41,10 @@ const ends: Readonly<Record<string, string>> = {
   "task.queued": "queued"
 }
 
+const since = (from: number | undefined, to: number, update: (seconds: number) => void) => {
+  if (from !== undefined) update(Math.max(0, to - from) / 1000)
+}
+
 const makeWatch = () => {
   const tasks = new Map<string, Times>()
 
@@ -51,10 +55,6 @@ const makeWatch = () => {
     const [oldest] = tasks.keys()
     if (tasks.size > most && oldest !== undefined) tasks.delete(oldest)
     return times
-  }
-
-  const since = (from: number | undefined, to: number, update: (seconds: number) => void) => {
-    if (from !== undefined) update(Math.max(0, to - from) / 1000)
   }
 
   return ({ at, event, stream }: StoredEvent, now: number): void => {
