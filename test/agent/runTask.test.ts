@@ -1,8 +1,11 @@
 /** Whole runs on real storage and real git, in a directory of this host, with a scripted model. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either } from "effect"
+import { Context, Effect, Either, Layer } from "effect"
+import type * as AppLayer from "../../src/layers/AppLayer.ts"
+import * as SandboxProcess from "../../src/layers/SandboxProcess.ts"
 import type { ScriptSource } from "../../src/layers/scripted/Script.ts"
 import { Ids } from "../../src/services/Ids.ts"
+import { Sandbox, SandboxLost } from "../../src/services/Sandbox.ts"
 import { defaultLimits } from "../../src/services/Task.ts"
 import { TaskChange } from "../../src/services/TaskChange.ts"
 import { cancel, retry, say, update } from "../../src/services/TaskCommands.ts"
@@ -40,7 +43,32 @@ const show = (remote: string, branch: string, path: string) => gitText(remote, [
 const play = (source: ScriptSource) =>
   Effect.map(stage, ({ dataDir, remote }) => ({ dataDir, remote, app: appLayer({ dataDir, script: source }) }))
 
+/** Commands go too far in it: what a runner that measures the work tree says then. */
+const overfull: AppLayer.Parts["sandbox"] = Layer.map(SandboxProcess.layer, (context) => {
+  const sandbox = Context.get(context, Sandbox)
+  const lost = new SandboxLost({ detail: "its files took more than 64 MiB", limit: "disk" })
+  const open: typeof sandbox.open = (spec) =>
+    Effect.map(sandbox.open(spec), (handle) => ({
+      ...handle,
+      run: (command, onOutput) => (command.argv.includes("fill") ? lost : handle.run(command, onOutput))
+    }))
+  return Context.add(context, Sandbox, { ...sandbox, open })
+})
+
 describe("a whole run", () => {
+  // Seen to fail without `limit`: it begins again, and again, until it counts as what breaks the server down.
+  it.scopedLive("pauses where its sandbox was ended for its disk limit, and keeps what was saved", () =>
+    Effect.gen(function* () {
+      const { dataDir, remote } = yield* stage
+      const fill = { text: "Fill.", tools: [{ name: "run_command", input: { command: "fill" } }] } as const
+      const app = appLayer({ dataDir, script: script(mend, fill, done), sandbox: overfull })
+      const { task, types } = yield* Effect.flatMap(submit(remote), ({ id }) => finished(id)).pipe(Effect.provide(app))
+      expect(task).toMatchObject({ status: "paused", pausedReason: "sandbox_disk_full", error: null })
+      expect(types.filter((type) => type === "run.started")).toHaveLength(1)
+      expect(types).toContain("checkpoint.saved")
+    })
+  )
+
   it.scopedLive("brings the work back as one commit on its branch", () =>
     Effect.gen(function* () {
       const { app, remote } = yield* play(script(mend, done))

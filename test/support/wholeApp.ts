@@ -23,11 +23,13 @@ export interface AppOptions {
   /** File with prices. */
   readonly prices?: string
   readonly ciChanges?: Settings["ciChanges"]
+  /** Another place for commands than a directory of this host. */
+  readonly sandbox?: AppLayer.Parts["sandbox"]
   /** What else is not as by default. */
   readonly settings?: Parameters<typeof AppConfigEnv.layerWith>[0]
 }
 
-export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, script, settings }: AppOptions) =>
+export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, sandbox, script, settings }: AppOptions) =>
   AppLayer.layerWith({
     config: AppConfigEnv.layerWith({
       ...settings,
@@ -39,7 +41,8 @@ export const appLayer = ({ ciChanges, dataDir, maxRunning = 4, prices, script, s
       sandbox: { adapter: "process", defaultNetwork: "open" },
       model: { name: ClaudeClientScripted.modelName, prices: Option.fromNullable(prices) }
     }),
-    model: ClaudeClientScripted.layerWith(script)
+    model: ClaudeClientScripted.layerWith(script),
+    ...(sandbox === undefined ? {} : { sandbox })
   })
 
 export const temporaryDirectory = Effect.flatMap(FileSystem.FileSystem, (files) =>
