@@ -109,13 +109,22 @@ export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory
 
   /** Packs what has become too many loose objects, in the background; nothing waits for it. */
   const tidy = (path: string) =>
-    git.run({ args: tidyArgs, repository: path, timeout: "10 minutes", outputLimit: 65_536, saysLittle: true }).pipe(
-      oneTidies.withPermits(1),
-      Effect.catchAllCause((cause) => Effect.logWarning("a repository could not be packed", cause)),
-      Effect.asVoid,
-      FiberMap.run(tidying, path, { onlyIfMissing: true }),
-      Effect.asVoid
-    )
+    git
+      .run({
+        args: tidyArgs,
+        repository: path,
+        timeout: "10 minutes",
+        outputLimit: 65_536,
+        saysLittle: true,
+        rlimits: { memory: limits.fetchMemory }
+      })
+      .pipe(
+        oneTidies.withPermits(1),
+        Effect.catchAllCause((cause) => Effect.logWarning("a repository could not be packed", cause)),
+        Effect.asVoid,
+        FiberMap.run(tidying, path, { onlyIfMissing: true }),
+        Effect.asVoid
+      )
 
   return { pathOf, exists, exclusively, sweep, create, tidy }
 })
