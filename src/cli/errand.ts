@@ -14,6 +14,7 @@ import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import { logs } from "./commands/logs.ts"
 import { restore } from "./commands/restore.ts"
+import { pair } from "./commands/pair.ts"
 import { run } from "./commands/run.ts"
 import * as Secrets from "./commands/secrets.ts"
 import { serve } from "./commands/serve.ts"
@@ -33,6 +34,7 @@ const commands = Command.make("errand").pipe(
     run,
     tasks,
     logs,
+    pair,
     Secrets.secrets,
     Token.token,
     doctor,
@@ -59,6 +61,7 @@ const topics = topic("errand", commands, [
     topic("list", Secrets.list),
     topic("remove", Secrets.remove)
   ]),
+  topic("pair", pair),
   topic("token", Token.token, [
     topic("create", Token.create),
     topic("list", Token.list),

@@ -8,6 +8,7 @@ import { isIPv6 } from "node:net"
 import { HttpApiBuilder, HttpMiddleware, HttpRouter, HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import { Api } from "./Api.ts"
+import * as PairPage from "./auth/pairPage.ts"
 import * as Authentication from "./authentication.ts"
 import * as Closing from "./Closing.ts"
 import * as Edge from "./edge.ts"
@@ -67,7 +68,7 @@ const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, (
 /** Serves from when it is built; `HttpServer` tells where. Everything is built before the first connection comes. */
 export const layer = HttpApiBuilder.serve().pipe(
   Layer.provideMerge(Listener.layer),
-  Layer.provide([api, Stream.layer, Webhooks.layer, Edge.layer, TaskMetrics.layer]),
+  Layer.provide([api, Stream.layer, PairPage.layer, Webhooks.layer, Edge.layer, TaskMetrics.layer]),
   Layer.provide([Hub.layer, Limits.layer, PullRequestWatch.layer, Closing.layer]),
   Layer.provide([routerConfig, untraced])
 )

@@ -14,6 +14,7 @@ import { checkGit, checkNode } from "./checkMachine.ts"
 import { checkSandbox } from "./checkSandbox.ts"
 import { checkServer } from "./checkServer.ts"
 import type { Finding } from "./Finding.ts"
+import { pairFirstDevice } from "./pair.ts"
 import * as settings from "./settings.ts"
 
 /** What does not let go by then is left to the next start, which clears up. */
@@ -78,6 +79,7 @@ const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) 
     const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
     yield* announce(url, publicUrl, options)
     if (!strict) yield* Effect.forkScoped(Effect.delay(check, quietStart))
+    if (!options.json) yield* Effect.forkScoped(pairFirstDevice(url))
   }).pipe(Effect.provide(built))
 })
 
