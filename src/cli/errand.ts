@@ -12,6 +12,7 @@ import { separateValues } from "./argv.ts"
 import { backup } from "./commands/backup.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
+import * as Key from "./commands/key.ts"
 import { logs } from "./commands/logs.ts"
 import { restore } from "./commands/restore.ts"
 import { pair } from "./commands/pair.ts"
@@ -37,6 +38,7 @@ const commands = Command.make("errand").pipe(
     pair,
     Secrets.secrets,
     Token.token,
+    Key.key,
     doctor,
     backup,
     restore,
@@ -67,6 +69,7 @@ const topics = topic("errand", commands, [
     topic("list", Token.list),
     topic("revoke", Token.revoke)
   ]),
+  topic("key", Key.key, [topic("rotate", Key.rotate), topic("rotate-signing", Key.rotateSigning)]),
   topic("doctor", doctor),
   topic("backup", backup),
   topic("restore", restore),

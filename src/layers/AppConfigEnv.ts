@@ -76,6 +76,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     allowLocalRepositories: all.allowLocalRepositories.config,
     ciChanges: Config.all({ policy: all.ciChanges.config, paths: all.ciPaths.config }),
     secretKey: all.secretKey.config,
+    previousSecretKey: all.previousSecretKey.config,
     github: github(all),
     forges: all.forges.config,
     pullRequests: Config.map(all.pullRequests.config, (kind) => ({ draft: kind === "draft" })),

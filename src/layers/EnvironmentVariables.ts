@@ -32,6 +32,11 @@ export const variablesOn = (machine: HostSize) => {
       Syntax.longSecret(32),
       "Key for secrets at rest, 32 characters or more. Not set: made in the data directory on the first start."
     ),
+    previousSecretKey: optional(
+      "ERRAND_PREVIOUS_SECRET_KEY",
+      Syntax.longSecret(32),
+      "What ERRAND_SECRET_KEY was before: it still opens what it sealed, until `errand key rotate` has sealed it anew."
+    ),
     githubClientId: optional(
       "ERRAND_GITHUB_CLIENT_ID",
       Syntax.anyText,

@@ -9,6 +9,7 @@ import { Timestamp } from "../services/Task.ts"
 import { Transaction } from "../services/Transaction.ts"
 import { Vault } from "../services/Vault.ts"
 import { fromNow, now } from "./timestamp.ts"
+import type { SealedColumn } from "./vault/SealedColumn.ts"
 
 /** A token that ends sooner is renewed first: it shall last for what somebody is about to do with it. */
 const margin = Duration.minutes(5)
@@ -36,6 +37,13 @@ const encodeGrant = Schema.encode(Grant)
 const decodeGrant = Schema.decode(Grant)
 
 const purpose = ({ host, owner }: Place) => `sign-in of ${owner} at ${host}`
+
+export const sealedGrants: SealedColumn = {
+  table: "forge_grants",
+  column: "sealed",
+  keys: ["user_id", "host"],
+  purpose: ({ host, user_id }) => `sign-in of ${user_id} at ${host}`
+}
 
 const placeOf = (owner: UserId, host: string): Place => ({ owner, host: host.toLowerCase() })
 

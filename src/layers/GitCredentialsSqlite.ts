@@ -6,6 +6,7 @@ import { CredentialKind, GitCredentials, StoredCredential } from "../services/Gi
 import { UserId } from "../services/Ids.ts"
 import { Transaction } from "../services/Transaction.ts"
 import { Vault } from "../services/Vault.ts"
+import type { SealedColumn } from "./vault/SealedColumn.ts"
 import { now } from "./timestamp.ts"
 
 const Place = Schema.Struct({ owner: UserId, host: Schema.String })
@@ -28,6 +29,13 @@ const queries = (sql: SqlClient) => ({
 
 /** A sealed credential opens for its owner and host only, wherever its row is copied to. */
 const purpose = ({ host, owner }: typeof Place.Type): string => `git credential of ${owner} for ${host}`
+
+export const sealedCredentials: SealedColumn = {
+  table: "git_credentials",
+  column: "sealed",
+  keys: ["user_id", "host"],
+  purpose: ({ host, user_id }) => `git credential of ${user_id} for ${host}`
+}
 
 /** Host names don't differ in case; URLs of tasks have them in lower case. */
 const placeOf = (owner: UserId, host: string): typeof Place.Type => ({ owner, host: host.toLowerCase() })

@@ -8,6 +8,7 @@ import { Timestamp } from "../services/Task.ts"
 import { Transaction } from "../services/Transaction.ts"
 import { Vault } from "../services/Vault.ts"
 import { now } from "./timestamp.ts"
+import type { SealedColumn } from "./vault/SealedColumn.ts"
 
 const Place = Schema.Struct({ owner: UserId, name: Schema.String })
 const Hosts = Schema.parseJson(Schema.Array(Schema.String))
@@ -38,6 +39,15 @@ const queries = (sql: SqlClient) => ({
 /** A value opens for its owner, name and hosts only: an edited row can't send it elsewhere. */
 const purpose = (owner: UserId, { hosts, name }: Pick<Secret, "hosts" | "name">): string =>
   `secret ${name} of ${owner} for ${hosts.join(" ")}`
+
+const decodeHosts = Schema.decodeSync(Schema.parseJson(Schema.Array(Schema.String)))
+
+export const sealedSecrets: SealedColumn = {
+  table: "secrets",
+  column: "sealed",
+  keys: ["user_id", "name", "hosts"],
+  purpose: ({ hosts = "[]", name = "", user_id }) => `secret ${name} of ${user_id} for ${decodeHosts(hosts).join(" ")}`
+}
 
 export const layer = Layer.effect(
   Secrets,

@@ -5,8 +5,9 @@ import { Effect, Layer, Schema } from "effect"
 import { DeviceId } from "../services/Ids.ts"
 import { Sessions } from "../services/Sessions.ts"
 import { Timestamp } from "../services/Task.ts"
-import { makeSessions } from "./sessions/makeSessions.ts"
+import { keyPurpose, makeSessions, successorPurpose } from "./sessions/makeSessions.ts"
 import type { SessionStore } from "./sessions/SessionStore.ts"
+import type { SealedColumn } from "./vault/SealedColumn.ts"
 
 const TokenRow = Schema.Struct({
   hash: Schema.String,
@@ -22,6 +23,20 @@ const KeyRow = Schema.Struct({
   createdAt: Timestamp,
   retiresAt: Schema.NullOr(Timestamp)
 })
+
+export const sealedKeys: SealedColumn = {
+  table: "signing_keys",
+  column: "sealed",
+  keys: ["id"],
+  purpose: ({ id = "" }) => keyPurpose(id)
+}
+
+export const sealedSuccessors: SealedColumn = {
+  table: "refresh_tokens",
+  column: "successor_sealed",
+  keys: ["hash"],
+  purpose: ({ hash = "" }) => successorPurpose(hash)
+}
 
 const makeStore = (sql: SqlClient): SessionStore => {
   const key = sql.literal("id, sealed, created_at AS createdAt, retires_at AS retiresAt")

@@ -4,8 +4,9 @@ import * as SqlSchema from "@effect/sql/SqlSchema"
 import { Effect, Layer, Schema } from "effect"
 import { Timestamp } from "../services/Task.ts"
 import { Tickets } from "../services/Tickets.ts"
-import { makeTickets } from "./tickets/makeTickets.ts"
+import { makeTickets, ticketPurpose } from "./tickets/makeTickets.ts"
 import type { TicketStore } from "./tickets/TicketStore.ts"
+import type { SealedColumn } from "./vault/SealedColumn.ts"
 
 const TicketRow = Schema.Struct({
   kind: Schema.String,
@@ -13,6 +14,13 @@ const TicketRow = Schema.Struct({
   sealed: Schema.Uint8ArrayFromSelf,
   expiresAt: Timestamp
 })
+
+export const sealedTickets: SealedColumn = {
+  table: "tickets",
+  column: "sealed",
+  keys: ["kind", "name"],
+  purpose: ({ kind = "", name = "" }) => ticketPurpose(kind, name)
+}
 
 const makeStore = (sql: SqlClient): TicketStore => {
   const find = SqlSchema.findOne({

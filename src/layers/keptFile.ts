@@ -7,7 +7,7 @@ import { Effect } from "effect"
 const mode = 0o600
 
 /** Written aside and moved into place, so that a crash leaves the whole file or none. */
-const create = Effect.fnUntraced(function* (path: string, text: string) {
+export const replaceKept = Effect.fnUntraced(function* (path: string, text: string) {
   const files = yield* FileSystem.FileSystem
   const draft = `${path}.new`
   yield* files.remove(draft, { force: true })
@@ -41,6 +41,6 @@ export const readOrMake = (
   read(path).pipe(
     Effect.catchIf(
       (error) => error._tag === "SystemError" && error.reason === "NotFound",
-      () => Effect.flatMap(make, (text) => create(path, text))
+      () => Effect.flatMap(make, (text) => replaceKept(path, text))
     )
   )

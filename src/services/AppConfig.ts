@@ -73,6 +73,8 @@ export interface Settings {
   readonly ciChanges: { readonly policy: CiPolicy; readonly paths: ReadonlyArray<string> }
   /** Set: key for secrets at rest; none: a key file in the data directory. */
   readonly secretKey: Option.Option<Redacted.Redacted>
+  /** A key from before, which still opens what it sealed. */
+  readonly previousSecretKey: Option.Option<Redacted.Redacted>
   readonly github: GitHubSettings
   /** Forges beside GitHub; Forgejo has the API of Gitea. URLs are without a slash at their end. */
   readonly forges: ReadonlyArray<{ readonly kind: "gitea"; readonly url: string }>

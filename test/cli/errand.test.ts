@@ -25,6 +25,7 @@ const commands = [
   "run",
   "tasks",
   "logs",
+  "pair",
   "secrets",
   "secrets set",
   "secrets list",
@@ -33,6 +34,9 @@ const commands = [
   "token create",
   "token list",
   "token revoke",
+  "key",
+  "key rotate",
+  "key rotate-signing",
   "doctor",
   "backup",
   "restore",
@@ -86,7 +90,7 @@ layer(world, { excludeTestServices: true })("the command line", (it) => {
     })
   )
 
-  it.effect.each(commands.filter((name) => name !== "token" && name !== "secrets"))(
+  it.effect.each(commands.filter((name) => !["token", "secrets", "key"].includes(name)))(
     "%s prints JSON for programs",
     (name) => Effect.map(shell(`${name} --help`), ({ output }) => expect(output).toContain("--json"))
   )

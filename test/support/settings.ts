@@ -41,6 +41,7 @@ export const settings: Settings = {
   forges: [],
   pullRequests: { draft: true },
   bot: { name: "errand", webhookSecret: Option.none() },
+  previousSecretKey: Option.none(),
   appRedirectUris: ["errand://signed-in"],
   trustedProxyHops: 0,
   perUser: { requestsPerMinute: 100_000, streams: 10_000, queuedTasks: 10_000 },

@@ -24,8 +24,8 @@ const overlap = Duration.seconds(accessTokenSeconds)
 
 const keyBytes = 32
 
-const keyPurpose = (id: string) => `signing key ${id}`
-const successorPurpose = (hash: string) => `successor of refresh token ${hash}`
+export const keyPurpose = (id: string) => `signing key ${id}`
+export const successorPurpose = (hash: string) => `successor of refresh token ${hash}`
 
 export const makeSessions = Effect.fnUntraced(function* (store: SessionStore) {
   const accounts = yield* Accounts

@@ -9,7 +9,7 @@ import type { StoredTicket, TicketStore } from "./TicketStore.ts"
 /** Anybody can begin to sign in: more than these are an attack, and the oldest go. */
 const most = 10_000
 
-const purpose = (kind: string, name: string) => `ticket ${kind} ${name}`
+export const ticketPurpose = (kind: string, name: string) => `ticket ${kind} ${name}`
 
 export const makeTickets = Effect.fnUntraced(function* (store: TicketStore) {
   const transaction = yield* Transaction
@@ -17,12 +17,12 @@ export const makeTickets = Effect.fnUntraced(function* (store: TicketStore) {
 
   const seal = Effect.fnUntraced(function* <A, I>(kind: TicketKind<A, I>, name: string, value: A) {
     const json = yield* Effect.orDie(Schema.encode(Schema.parseJson(kind.schema))(value))
-    return yield* vault.seal(purpose(kind.name, name), Redacted.make(json))
+    return yield* vault.seal(ticketPurpose(kind.name, name), Redacted.make(json))
   })
 
   /** One that can't be opened any more is as good as none. */
   const open = <A, I>(kind: TicketKind<A, I>, { name, sealed }: StoredTicket) =>
-    vault.open(purpose(kind.name, name), sealed).pipe(
+    vault.open(ticketPurpose(kind.name, name), sealed).pipe(
       Effect.flatMap((json) => Schema.decode(Schema.parseJson(kind.schema))(Redacted.value(json))),
       Effect.option
     )
