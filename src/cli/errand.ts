@@ -58,12 +58,12 @@ const topics = topic("errand", commands, [
   topic("run", run),
   topic("tasks", tasks),
   topic("logs", logs),
+  topic("pair", pair),
   topic("secrets", Secrets.secrets, [
     topic("set", Secrets.set),
     topic("list", Secrets.list),
     topic("remove", Secrets.remove)
   ]),
-  topic("pair", pair),
   topic("token", Token.token, [
     topic("create", Token.create),
     topic("list", Token.list),

@@ -12,6 +12,7 @@ import * as GitCredentialsSqlite from "../../src/layers/GitCredentialsSqlite.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import { replaceKept } from "../../src/layers/keptFile.ts"
 import * as PairingsTickets from "../../src/layers/PairingsTickets.ts"
+import * as SecretsSqlite from "../../src/layers/SecretsSqlite.ts"
 import * as SessionsSqlite from "../../src/layers/SessionsSqlite.ts"
 import * as TicketsSqlite from "../../src/layers/TicketsSqlite.ts"
 import { sealAnew } from "../../src/layers/vault/sealAnew.ts"
@@ -21,6 +22,7 @@ import { ForgeSignIn } from "../../src/services/ForgeSignIn.ts"
 import { ForgeTokens } from "../../src/services/ForgeTokens.ts"
 import { GitCredentials } from "../../src/services/GitCredentials.ts"
 import { Pairings } from "../../src/services/Pairings.ts"
+import { Secrets } from "../../src/services/Secrets.ts"
 import { Sessions } from "../../src/services/Sessions.ts"
 import { eventsSqlite } from "../support/storageLayers.ts"
 
@@ -34,6 +36,7 @@ const storage = Layer.mergeAll(
   SessionsSqlite.layer,
   PairingsTickets.layer,
   GitCredentialsSqlite.layer,
+  SecretsSqlite.layer,
   Layer.provide(ForgeTokensSqlite.layer, noForge)
 ).pipe(Layer.provideMerge(Layer.merge(AccountsSqlite.layer, TicketsSqlite.layer)))
 
@@ -46,6 +49,7 @@ const onDirectory = <A, E>(
     | Accounts
     | Sessions
     | Pairings
+    | Secrets
     | GitCredentials
     | ForgeTokens
     | Layer.Layer.Success<typeof eventsSqlite>
@@ -87,6 +91,12 @@ const belongings = Effect.gen(function* () {
   const pairings = yield* Pairings
   yield* credentials.put(user.id, "git.example", { kind: "token", value: Redacted.make("canary-1") })
   yield* tokens.put(user.id, "github.com", { token: Redacted.make("canary-2"), expiresAt: null, refreshToken: null })
+  const secrets = yield* Secrets
+  yield* secrets.put(user.id, {
+    name: "NPM_TOKEN",
+    hosts: ["npm.example"],
+    value: Redacted.make("canary-3")
+  })
   const { pairing } = yield* pairings.open("ann")
   const first = yield* sessions.open(user.id, "phone")
   const second = yield* sessions.refresh(first.refreshToken)
@@ -94,6 +104,8 @@ const belongings = Effect.gen(function* () {
     const credential = yield* credentials.find(user.id, "git.example")
     assert.strictEqual(Redacted.value(Option.getOrThrow(credential).value), "canary-1")
     assert.strictEqual(Redacted.value(yield* tokens.tokenFor(user.id, "github.com")), "canary-2")
+    const [secret] = yield* secrets.find(user.id, ["NPM_TOKEN"])
+    assert.strictEqual(secret === undefined ? "" : Redacted.value(secret.value), "canary-3")
     assert.isTrue(Option.isSome(yield* pairings.find(pairing.id)))
     assert.isTrue(Option.isSome(yield* sessions.authenticate(first.accessToken)))
     const repeated = yield* sessions.refresh(first.refreshToken)
@@ -110,7 +122,7 @@ describe("a new key for secrets at rest", () => {
         // Fails when older keys don't open (mutation: only the first line counts).
         yield* allOpen
         // Fails when a column is not in the list: its secrets are gone with the old key.
-        assert.deepStrictEqual(yield* sealAnew, { renewed: 5, lost: 0 })
+        assert.deepStrictEqual(yield* sealAnew, { renewed: 6, lost: 0 })
         assert.deepStrictEqual(yield* sealAnew, { renewed: 0, lost: 0 })
         yield* allOpen
         yield* onlyFirst(path)
@@ -131,7 +143,7 @@ describe("a new key for secrets at rest", () => {
         for (const row of before) yield* sql`UPDATE tickets SET sealed = ${row["sealed"] as Uint8Array}`
         yield* addKey(path)
         yield* allOpen
-        assert.deepStrictEqual(yield* sealAnew, { renewed: 5, lost: 0 })
+        assert.deepStrictEqual(yield* sealAnew, { renewed: 6, lost: 0 })
         yield* onlyFirst(path)
         yield* allOpen
       })
@@ -143,7 +155,7 @@ describe("a new key for secrets at rest", () => {
       Effect.gen(function* () {
         yield* belongings
         yield* replaceKept(path, yield* VaultAesGcm.newSecretKey)
-        assert.deepStrictEqual(yield* sealAnew, { renewed: 0, lost: 5 })
+        assert.deepStrictEqual(yield* sealAnew, { renewed: 0, lost: 6 })
       })
     )
   )
