@@ -15,7 +15,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { byRun } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { DataDir } from "./DataDirLock.ts"
-import { makeAgents } from "./egress/fetchPackage.ts"
+import { makeReach } from "./egress/fetchPackage.ts"
 import { Interception } from "./egress/Interception.ts"
 import { Ledger } from "./egress/Ledger.ts"
 import { type Outside, theInternet } from "./egress/Outside.ts"
@@ -118,7 +118,7 @@ const make = (outside: Outside) =>
           outside,
           registries,
           interceptor,
-          agents: yield* makeAgents,
+          reach: yield* makeReach(outside),
           onRefused: (refusal) => blocked.unsafeOffer({ spec, refusal })
         }).pipe(Effect.mapError(unavailable))
         const secrets = Option.getOrNull(Option.map(interceptor, ({ inside }) => inside))

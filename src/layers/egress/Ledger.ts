@@ -20,13 +20,11 @@ export const otherHosts = "(others)"
 
 const none = (): Counts => ({ requests: 0, refusals: 0, sentBytes: 0, receivedBytes: 0 })
 
-const countsOf = (map: Map<string, Counts>, host: string): Counts => {
-  const known = map.get(host)
-  if (known !== undefined) return known
-  const place = map.size < limits.hosts ? host : otherHosts
-  const counts = map.get(place) ?? none()
-  map.set(place, counts)
-  return counts
+/** The counts under a name, from zero. */
+const countsOf = (map: Map<string, Counts>, name: string): Counts => {
+  const known = map.get(name) ?? none()
+  map.set(name, known)
+  return known
 }
 
 export class Ledger {
@@ -48,30 +46,41 @@ export class Ledger {
     }
   }
 
+  /** The name that a host is counted under, the same for as long as the task lives. */
+  #nameOf(host: string): string {
+    return this.#hosts.has(host) || this.#hosts.size < limits.hosts ? host : otherHosts
+  }
+
+  /** All counts of a host: since the task began, and since they were last taken. */
+  #countsOf(host: string): readonly [all: Counts, fresh: Counts] {
+    const name = this.#nameOf(host)
+    return [countsOf(this.#hosts, name), countsOf(this.#fresh, name)]
+  }
+
   request(host: string): void {
-    countsOf(this.#fresh, host).requests++
+    for (const counts of this.#countsOf(host)) counts.requests++
   }
 
   /** False when the task has sent as much to the host, or in all, as it may. */
   sent(host: string, bytes: number, most: number = limits.budget.sentToHost): boolean {
-    countsOf(this.#fresh, host).sentBytes += bytes
-    const there = countsOf(this.#hosts, host)
+    const [there, fresh] = this.#countsOf(host)
     there.sentBytes += bytes
+    fresh.sentBytes += bytes
     this.#total.sentBytes += bytes
     return there.sentBytes <= most && this.#total.sentBytes <= limits.budget.sent
   }
 
   received(host: string, bytes: number): boolean {
-    countsOf(this.#fresh, host).receivedBytes += bytes
-    const there = countsOf(this.#hosts, host)
+    const [there, fresh] = this.#countsOf(host)
     there.receivedBytes += bytes
+    fresh.receivedBytes += bytes
     this.#total.receivedBytes += bytes
     return there.receivedBytes <= limits.budget.receivedFromHost && this.#total.receivedBytes <= limits.budget.received
   }
 
   /** True for a refusal that is worth an event: it is new, and there were not too many before. */
   refuse(refusal: Refusal): boolean {
-    countsOf(this.#fresh, refusal.host).refusals++
+    for (const counts of this.#countsOf(refusal.host)) counts.refusals++
     const key = `${refusal.host} ${refusal.reason}`
     if (this.#refusals.size < limits.events) this.#refusals.set(key, refusal)
     if (this.#told.has(key) || this.#told.size >= limits.events) return false

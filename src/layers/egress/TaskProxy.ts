@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Duplex } from "node:stream"
 import { EgressUnavailable, type Refusal } from "../../services/Egress.ts"
 import type { Registries } from "../../services/Registries.ts"
-import { type Agents, fetchPackage } from "./fetchPackage.ts"
+import { fetchPackage, type RegistryReach } from "./fetchPackage.ts"
 import * as limits from "./limits.ts"
 import { answerOf, malformed, never, rawAnswer, Refused } from "./Refused.ts"
 import { find } from "./registries.ts"
@@ -17,7 +17,7 @@ import { authorityHost, refuseTunnel, serveTunnel, type TunnelContext } from "./
 
 export interface ProxyContext extends TunnelContext {
   readonly registries: Registries
-  readonly agents: Agents
+  readonly reach: RegistryReach
   /** Called for what is worth telling: once for each host and reason. */
   readonly onRefused: (refusal: Refusal) => void
 }
@@ -30,8 +30,14 @@ export const serveTask = (path: string, context: ProxyContext): Effect.Effect<vo
     /** Connections on which an answer was begun: no other may be written between. */
     const answered = new WeakSet<Duplex>()
 
+    let open = 0
+
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       answered.add(request.socket)
+      // On one connection any number of requests may come before the first is answered.
+      if (open >= limits.requests) return void request.socket.destroy()
+      open++
+      response.on("close", () => open--)
       run(
         answerRequest(context, request, response).pipe(
           Effect.catchTag("Refused", (refused) =>

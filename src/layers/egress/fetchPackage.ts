@@ -4,7 +4,7 @@
  * Owns: what of a request and of an answer goes through: nothing that is not named here.
  * Does not own: what may be asked for (`registries.ts`).
  */
-import { Effect, type Scope } from "effect"
+import { Cache, Effect, Exit, type Scope } from "effect"
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type ServerResponse } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 import { pipeline, Transform } from "node:stream"
@@ -19,28 +19,38 @@ import { replaceText } from "./replaceText.ts"
 import { overBudget } from "./tunnel.ts"
 
 export interface Fetching {
-  readonly outside: Outside
   readonly ledger: Ledger
-  readonly agents: Agents
+  readonly reach: RegistryReach
 }
 
-/** Connections to registries, kept for the next request: one pair for each way, so that no task waits for another. */
-export interface Agents {
+/** How registries are reached, for one way alone: no task waits for another. */
+export interface RegistryReach {
+  /** Connections, kept for the next request. */
   readonly http: HttpAgent
   readonly https: HttpsAgent
+  /** Addresses of a public registry, known for half a minute: an install asks for a thousand packages. */
+  readonly addresses: Cache.Cache<string, ReadonlyArray<string>, Refused>
 }
 
-export const makeAgents: Effect.Effect<Agents, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => {
-    const options = { keepAlive: true, maxSockets: 64, maxFreeSockets: 16, timeout: limits.answerMs }
-    return { http: new HttpAgent(options), https: new HttpsAgent(options) }
-  }),
-  ({ http, https }) =>
-    Effect.sync(() => {
-      http.destroy()
-      https.destroy()
+export const makeReach = Effect.fnUntraced(function* (outside: Outside) {
+  const options = { keepAlive: true, maxSockets: 64, maxFreeSockets: 16, timeout: limits.answerMs }
+  const reach: RegistryReach = {
+    http: new HttpAgent(options),
+    https: new HttpsAgent(options),
+    addresses: yield* Cache.makeWith({
+      capacity: 16,
+      lookup: (host: string) => publicAddresses(outside, host),
+      timeToLive: Exit.match({ onFailure: () => "1 second", onSuccess: () => "30 seconds" })
     })
-)
+  }
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      reach.http.destroy()
+      reach.https.destroy()
+    })
+  )
+  return reach
+})
 
 /** Said of every task alike: nothing of the sandbox's own words goes out but names of packages. */
 const userAgent = "errand-registry-proxy"
@@ -76,7 +86,7 @@ const unreachable = (host: string, why: string) =>
   })
 
 const ask = (
-  { agents, outside }: Fetching,
+  { reach }: Fetching,
   request: IncomingMessage,
   route: Route,
   { trusted }: Registry
@@ -84,7 +94,7 @@ const ask = (
   Effect.gen(function* () {
     const url = new URL(route.url)
     const host = url.hostname
-    const lookup = trusted ? {} : { lookup: fixedLookup(yield* publicAddresses(outside, host)) }
+    const lookup = trusted ? {} : { lookup: fixedLookup(yield* reach.addresses.get(host)) }
     const options = {
       method: request.method ?? "GET",
       headers: headersFor(request, route),
@@ -95,8 +105,8 @@ const ask = (
       Effect.async<IncomingMessage, Refused>((resume) => {
         const asking =
           url.protocol === "https:"
-            ? httpsRequest(url, { ...options, agent: agents.https })
-            : httpRequest(url, { ...options, agent: agents.http })
+            ? httpsRequest(url, { ...options, agent: reach.https })
+            : httpRequest(url, { ...options, agent: reach.http })
         asking.on("error", (error) => resume(unreachable(host, error.message)))
         asking.on("response", (answer) => resume(Effect.succeed(answer)))
         asking.end()

@@ -7,6 +7,9 @@ const GiB = 2 ** 30
 /** Open at once; more are closed as they come. The forwarder inside opens fewer, so that clients wait and don't fail. */
 export const connections = 256
 
+/** Under way at once, on all connections; with more, the connection that brings one is closed. */
+export const requests = 512
+
 /** Of a request line with all headers; more is answered with 431. */
 export const headBytes = 16 * KiB
 export const headers = 100

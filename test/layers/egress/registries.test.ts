@@ -6,6 +6,7 @@ import { Effect, type Scope } from "effect"
 import { connect } from "node:net"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
+import { setTimeout as sleep } from "node:timers/promises"
 import { gzipSync } from "node:zlib"
 import type { Network } from "../../../src/services/Task.ts"
 import type { RegistryName } from "../../../src/services/Registries.ts"
@@ -95,6 +96,10 @@ const ask = (
         asking.end(body)
       })
   )
+
+const until = async (condition: () => boolean) => {
+  for (let turn = 0; turn < 500 && !condition(); turn++) await sleep(10)
+}
 
 const get = (target: string, headers = "") => `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n${headers}\r\n`
 
@@ -282,11 +287,24 @@ describe("a registry", () => {
       const path = `/go/${`${"a".repeat(120)}/`.repeat(7)}@latest`
       const socket = connect({ path: stage.socket })
       socket.resume().on("error", () => {})
-      socket.write(get(path).repeat(5_500))
-      yield* wait(() => new Promise((resolve) => socket.on("close", resolve)))
+      const closed = new Promise((resolve) => socket.on("close", resolve))
+      for (let sent = 0; sent < 5_500 && !socket.closed; sent += 50) {
+        socket.write(get(path).repeat(50))
+        yield* wait(() => Promise.race([closed, until(() => stage.upstream.got.length >= sent + 50)]))
+      }
+      yield* wait(() => closed)
       assert.isAbove(stage.upstream.got.length, 4_000)
       assert.isBelow(stage.upstream.got.length * path.length, 5_000_000)
       assert.include((yield* stage.refusals)[0]?.reason, "as many bytes")
+    }))
+
+  // Seen to fail with the bound on requests out.
+  test("works on a bounded number of requests at once", (stage) =>
+    Effect.gen(function* () {
+      stage.upstream.answer = () => {}
+      const { text } = yield* wait(() => say(stage.socket, get("/go/x/@latest").repeat(2_000)))
+      assert.strictEqual(text, "")
+      assert.isAtMost(stage.upstream.got.length, 512)
     }))
 
   test("leads through the proxy wherever its documents name an address", (stage) =>
