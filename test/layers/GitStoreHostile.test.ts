@@ -116,20 +116,23 @@ layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("objec
   )
 
   // Seen to fail without the bound on files of a difference.
-  it.scoped("may be a million in one folder", () =>
-    Effect.gen(function* () {
-      const { base, key, receive, store } = yield* scene()
-      const blob = Buffer.from("x")
-      const id = idOf("blob", blob)
-      const names = Array.from({ length: 1_000_000 }, (_, n) => String(n).padStart(7, "0"))
-      const tree = treeOf(names.map((name) => [mode.file, name, id] as const))
-      const commit = commitOf(idOf("tree", tree), base)
-      const head = CommitId.make(idOf("commit", commit))
-      yield* receive(head, Stream.make(packWith([entry("blob", blob), entry("tree", tree), entry("commit", commit)])))
-      const { files, truncated } = yield* store.diff(key, base, head)
-      expect([files.length, truncated]).toEqual([3_000, true])
-      expect(yield* store.changedPaths(key, base, head, ["**/Jenkinsfile"])).toEqual([])
-    })
+  it.scoped(
+    "may be a million in one folder",
+    () =>
+      Effect.gen(function* () {
+        const { base, key, receive, store } = yield* scene()
+        const blob = Buffer.from("x")
+        const id = idOf("blob", blob)
+        const names = Array.from({ length: 1_000_000 }, (_, n) => String(n).padStart(7, "0"))
+        const tree = treeOf(names.map((name) => [mode.file, name, id] as const))
+        const commit = commitOf(idOf("tree", tree), base)
+        const head = CommitId.make(idOf("commit", commit))
+        yield* receive(head, Stream.make(packWith([entry("blob", blob), entry("tree", tree), entry("commit", commit)])))
+        const { files, truncated } = yield* store.diff(key, base, head)
+        expect([files.length, truncated]).toEqual([3_000, true])
+        expect(yield* store.changedPaths(key, base, head, ["**/Jenkinsfile"])).toEqual([])
+      }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true, receiveTime: "1 minute", diffTime: "1 minute" }))),
+    180_000
   )
 
   // Seen to fail without the time limit of `changedPaths` and of differences: there are ten thousand million files.
