@@ -6,7 +6,7 @@ import { AppConfig } from "../services/AppConfig.ts"
 import { Forge, ForgeFailed } from "../services/Forge.ts"
 import { type ForgePlace, forgeOf } from "../services/forges.ts"
 import type { StoreKey } from "../services/GitStore.ts"
-import { makeAccess } from "./forge/access.ts"
+import { type Access, makeAccess } from "./forge/access.ts"
 import type { Dialect } from "./forge/Dialect.ts"
 import { signInMissing, unavailable } from "./forge/failures.ts"
 import { gitea } from "./forge/gitea.ts"
@@ -29,37 +29,35 @@ const speak = (place: ForgePlace, token: Redacted.Redacted): Dialect => {
 const bare = (value: Redacted.Redacted) =>
   Redacted.make(Redacted.value(value).slice(Redacted.value(value).indexOf(":") + 1))
 
+const isRefusal = ({ reason }: ForgeFailed) => reason === "auth"
+
 export const layer = Layer.effect(
   Forge,
   Effect.gen(function* () {
     const settings = yield* AppConfig
     const access = yield* makeAccess
 
-    const tokenAt = (owner: StoreKey["owner"], host: string) =>
+    const accessTo = (owner: StoreKey["owner"], host: string) =>
       access.find(owner, host).pipe(
         Effect.mapError(({ message }) => unavailable(host, `can't renew the sign-in: ${message}`)),
-        Effect.filterOrFail(
-          Option.exists(({ kind }) => kind === "token"),
-          () => signInMissing(host)
-        ),
-        Effect.flatMap(Effect.mapError(() => signInMissing(host)))
+        Effect.map(Option.filter(({ kind }) => kind === "token")),
+        Effect.flatMap(Option.match({ onNone: () => signInMissing(host), onSome: Effect.succeed }))
       )
 
     /** Asks in the owner's name. A sign-in that the forge refuses is renewed, and asked with once more. */
     const at = <A>(key: StoreKey, ask: (dialect: Dialect) => Effect.Effect<A, ForgeFailed>) =>
       Effect.gen(function* () {
         const place = yield* Effect.mapError(forgeOf(key.url, settings), () => noForge)
-        const attempt = Effect.flatMap(tokenAt(key.owner, place.host), (found) =>
-          ask(speak(place, bare(found.value))).pipe(
-            Effect.tapError(({ reason }) =>
-              reason === "auth" ? access.refused(key.owner, place.host, found) : Effect.void
-            ),
-            Effect.mapError((failure) => ({ failure, again: failure.reason === "auth" && found.signedIn }))
+        const { host } = place
+        const askWith = (found: Access) =>
+          Effect.tapError(ask(speak(place, bare(found.value))), (failure) =>
+            isRefusal(failure) ? access.refused(key.owner, host, found) : Effect.void
           )
-        ).pipe(Effect.mapError((error) => ("failure" in error ? error : { failure: error, again: false })))
-        return yield* attempt.pipe(
-          Effect.retry({ times: 1, while: ({ again }) => again }),
-          Effect.mapError(({ failure }) => failure)
+        const first = yield* accessTo(key.owner, host)
+        return yield* Effect.catchIf(
+          askWith(first),
+          (failure) => first.signedIn && isRefusal(failure),
+          () => Effect.flatMap(accessTo(key.owner, host), askWith)
         )
       })
 

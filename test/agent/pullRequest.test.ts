@@ -99,7 +99,7 @@ describe("a task that ends in a pull request", () => {
         expect(body).toContain("## Checklist")
         expect(body).toContain("`sum.js`")
         expect(body).toContain(task.id)
-        // Taken out: `harmless`. The words went in as the model wrote them, and GitHub closed #1.
+        // Taken out: `harmless`. The words stood there as the model wrote them.
         expect(body).not.toMatch(/#1\b|@acme|<img|!\[/)
         const commit = yield* gitText(repository.path, ["log", "-1", "--format=%B", task.branch])
         expect(commit).toContain("Mended the sign.")
@@ -169,7 +169,7 @@ const passing: ReadonlyArray<readonly [string, string, GitHubFault, { code: stri
     { code: "forge_rate_limited", delayMs: 1000 }
   ],
   ["an HTML page with 502", "GET", { _tag: "Page", status: 502 }, { code: "forge_unavailable" }],
-  // Taken out: looking again after a failure (`orExisting`) and before opening (`find`). There were two requests to open.
+  // Taken out: looking after a failure (`orExisting`) and before opening (`find`). The second request was refused, the task failed.
   ["a 502 after success", "POST", { _tag: "LostAnswer" }, null]
 ]
 

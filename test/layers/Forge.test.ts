@@ -119,6 +119,21 @@ describe("ForgeOctokit at a GitHub in trouble", () => {
     })
   )
 
+  // Taken out: `redirect: "manual"`. Then this failed.
+  it.scopedLive("goes nowhere else", () =>
+    Effect.gen(function* () {
+      const { github, key, layer } = yield* atGitHub
+      const elsewhere = yield* gitHub()
+      github.fail("GET", { _tag: "Moved", location: `${elsewhere.apiUrl}/user` })
+      const failure = yield* Effect.flip(Effect.flatMap(Forge, (forge) => forge.find(key, asked.branch))).pipe(
+        Effect.provide(layer)
+      )
+      expect(failure).toMatchObject({ reason: "refused", retryable: false })
+      expect(failure.detail).toContain("moved")
+      expect(elsewhere.calls()).toEqual([])
+    })
+  )
+
   it.scopedLive("waits as long as it is told", () =>
     Effect.gen(function* () {
       const { github, key, layer } = yield* atGitHub

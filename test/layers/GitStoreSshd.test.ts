@@ -134,7 +134,7 @@ describe.skipIf(missing !== "" && process.env["CI"] !== "true")(
           )
           yield* ssh.changeHostKey
           yield* ssh.start
-          // Taken out: StrictHostKeyChecking. The push went to whoever had taken the server's place.
+          // Taken out: StrictHostKeyChecking. The push was taken by what had come to the place of the server.
           const next = yield* work(git, url, made, made, "more")
           const push = git.push(at(url), { branch: "errand/x", commit: next, expected: made })
           expect(yield* Effect.flip(push)).toMatchObject({ reason: "refused", retryable: false })

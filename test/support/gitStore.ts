@@ -6,6 +6,7 @@ import * as DataDirLock from "../../src/layers/DataDirLock.ts"
 import * as ForgeTokensMemory from "../../src/layers/ForgeTokensMemory.ts"
 import * as GitStoreBare from "../../src/layers/GitStoreBare.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
+import type { ForgeTokens } from "../../src/services/ForgeTokens.ts"
 import { type CredentialKind, GitCredentials } from "../../src/services/GitCredentials.ts"
 import { UserId } from "../../src/services/Ids.ts"
 import { settings } from "./settings.ts"
@@ -17,6 +18,8 @@ export interface GitStoreOptions extends GitStoreBare.Options {
   readonly allowLocal?: boolean
   /** A directory that is kept; a temporary one by default. */
   readonly dataDir?: string
+  /** Sign-ins at forges; none by default. */
+  readonly tokens?: Layer.Layer<ForgeTokens>
   /** Credentials of `owner`, by host. */
   readonly credentials?: Readonly<Record<string, { readonly kind: CredentialKind; readonly value: string }>>
 }
@@ -34,6 +37,7 @@ export const gitStoreLayer = ({
   allowLocal = false,
   credentials = {},
   dataDir,
+  tokens = ForgeTokensMemory.layer,
   trustedHosts = [],
   ...options
 }: GitStoreOptions) =>
@@ -48,7 +52,7 @@ export const gitStoreLayer = ({
         }
       })
     ),
-    Layer.provide(ForgeTokensMemory.layer),
+    Layer.provide(tokens),
     Layer.provide(
       Layer.succeed(AppConfig, { ...settings, trustedGitHosts: trustedHosts, allowLocalRepositories: allowLocal })
     ),

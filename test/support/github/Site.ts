@@ -25,6 +25,8 @@ export type GitHubFault =
   /** The connection is reset after so many bytes of the answer. */
   | { readonly _tag: "Cut"; readonly afterBytes: number }
   | { readonly _tag: "Silence" }
+  /** The repository has another name by now. */
+  | { readonly _tag: "Moved"; readonly location: string }
 
 export interface SeenCall {
   readonly method: string
@@ -146,6 +148,9 @@ export class Site {
     }
     switch (fault?._tag) {
       case "Silence":
+        return
+      case "Moved":
+        send(301, { message: "Moved Permanently", documentation_url: documentation }, { location: fault.location })
         return
       case "Page":
         response.writeHead(fault.status, { "content-type": "text/html; charset=utf-8" }).end(page)
