@@ -63,6 +63,25 @@ const envExample = [
   ""
 ].join("\n")
 
+const cell = (text: string) => text.replaceAll("|", "\\|")
+
+/** `docs/configuration.md` as it must be. */
+const configuration = [
+  "# Configuration",
+  "",
+  "Settings are environment variables, or lines in a file `.env` in the directory where the server starts; the environment",
+  "wins. A blank one counts as not set. What can't be used is named when the server starts, all of it at once. Sizes are",
+  "written `512m` or `2g`, times `30s`, `2m` or `1h`. `errand doctor` checks them on the machine itself.",
+  "",
+  "| setting | default | meaning |",
+  "| --- | --- | --- |",
+  ...AppConfigEnv.documentation.map(({ default: fallback, description, name }) => {
+    const shown = fallback === null || fallback === "" ? "" : fallback.includes(" ") ? fallback : `\`${fallback}\``
+    return `| \`${name}\` | ${cell(shown)} | ${cell(description)} |`
+  }),
+  ""
+].join("\n")
+
 describe("AppConfigEnv", () => {
   it.effect("gives the documented defaults when nothing is set", () =>
     Effect.gen(function* () {
@@ -283,6 +302,10 @@ describe("AppConfigEnv", () => {
     const names = AppConfigEnv.documentation.map((setting) => setting.name)
     assert.strictEqual(new Set(names).size, names.length)
     for (const setting of AppConfigEnv.documentation) assert.match(setting.description, /^[A-Z].*\.$/)
+  })
+
+  it("keeps docs/configuration.md in step (npx vitest run -u writes it)", async () => {
+    await expect(configuration).toMatchFileSnapshot("../../docs/configuration.md")
   })
 
   it("keeps .env.example in step (npx vitest run -u writes it)", async () => {
