@@ -2,7 +2,7 @@
  * Ext4 images and the loop devices before them, made by the programs of util-linux and e2fsprogs as root.
  */
 import { Effect, Schema, type Scope } from "effect"
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process"
 import { mkdir, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -70,26 +70,41 @@ export const makeTemplate = (path: string, bytes: number, uid: number, gid: numb
 /** The path of a block device with a copy of the template. Whoever has it mounted before the scope closes keeps it. */
 export const attachCopy = (template: string, image: string): Effect.Effect<string, DiskImageFailed, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.async<readonly [device: string, holder: ChildProcess], DiskImageFailed>((resume) => {
+    Effect.sync(() => {
       const holder = spawn("/bin/sh", ["-ec", attach, "sh", template, image], { env: { PATH: searchPath } })
-      let complaint = ""
-      holder.stderr.on("data", (text: Buffer) => {
-        complaint = `${complaint}${text}`.slice(-1_000)
-      })
-      holder.stdout.once("data", (line: Buffer) => resume(Effect.succeed([line.toString().trim(), holder])))
-      holder.once("error", ({ message }) => resume(new DiskImageFailed({ detail: message })))
-      holder.once("close", () => resume(new DiskImageFailed({ detail: complaint.trim() })))
+      // Of one that has failed: its complaint says more.
+      holder.stdin.on("error", () => {})
+      return holder
     }),
-    ([, holder]) => Effect.sync(() => holder.stdin?.end())
-  ).pipe(Effect.map(([device]) => device))
+    // Not killed: what it has begun it brings to its end first.
+    (holder) => Effect.sync(() => holder.stdin.end())
+  ).pipe(
+    Effect.flatMap(deviceOf),
+    Effect.timeoutFail({
+      duration: programMs,
+      onTimeout: () => new DiskImageFailed({ detail: "no loop device could be had in time" })
+    })
+  )
+
+const deviceOf = (holder: ChildProcessWithoutNullStreams) =>
+  Effect.async<string, DiskImageFailed>((resume) => {
+    let complaint = ""
+    holder.stderr.on("data", (text: Buffer) => {
+      complaint = `${complaint}${text}`.slice(-1_000)
+    })
+    holder.stdout.once("data", (line: Buffer) => resume(Effect.succeed(line.toString().trim())))
+    holder.once("error", ({ message }) => resume(new DiskImageFailed({ detail: message })))
+    holder.once("close", () => resume(new DiskImageFailed({ detail: complaint.trim() })))
+  })
 
 /** Removes images that a server left behind that was killed just as it made them. */
 export const clearImages = (directory: string) =>
   attempt(() => readdir(directory)).pipe(
     Effect.flatMap(
-      Effect.forEach((name) =>
-        name.endsWith(".ext4") ? shell(clear, join(directory, name)) : attempt(() => rm(join(directory, name)))
-      )
+      Effect.forEach((name) => {
+        const path = join(directory, name)
+        return Effect.ignore(name.endsWith(".ext4") ? shell(clear, path) : attempt(() => rm(path)))
+      })
     ),
     Effect.ignore
   )

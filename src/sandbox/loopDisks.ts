@@ -15,8 +15,6 @@ import { call, type Engine, type EngineError } from "./engine.ts"
 export interface LoopDisks {
   /** The path of a block device, to be mounted before the scope closes; none where the volume has to be measured. */
   readonly take: (name: string) => Effect.Effect<Option.Option<string>, EngineError, Scope.Scope>
-  /** Why there are none; none when there are. */
-  readonly missing: Effect.Effect<Option.Option<string>, EngineError>
   /** There will be none from now on. */
   readonly giveUp: (reason: string) => Effect.Effect<void>
 }
@@ -96,7 +94,6 @@ export const make = ({ bytes, directory, labels, probeName }: Options, { docker 
                 Effect.catchAll(({ detail }) => Effect.as(giveUp(detail), Option.none()))
               )
         ),
-      missing: Effect.map(support, (found) => ("missing" in found ? Option.some(found.missing) : Option.none())),
       giveUp
     }
   })

@@ -1,0 +1,67 @@
+/** Sandboxes that take all the processor time they can get, as many at once as may run: the server answers all the same. */
+import { Effect, Exit, Scope } from "effect"
+import { availableParallelism } from "node:os"
+import { setTimeout as sleep } from "node:timers/promises"
+import { afterAll, beforeAll, expect, it } from "vitest"
+import { describeWithEngine } from "../support/engine.ts"
+import { Errand } from "../support/errand.ts"
+import { type GitServer, gitServer } from "../support/gitServer.ts"
+import { messagesApi } from "../support/messagesApi.ts"
+
+const tasks = 2
+const requests = 300
+const spinSeconds = 8
+/** On every processor: some that fork all the time, some that compute. */
+const spin = `for n in $(seq ${2 * availableParallelism()}); do timeout ${spinSeconds} sh -c 'while :; do :; done' & timeout ${spinSeconds} sh -c 'while :; do /bin/true; done' & done; echo spinning; wait`
+const scenarios = [
+  {
+    name: "spin",
+    steps: [{ tools: [{ name: "run_command", input: { command: spin, timeout_seconds: 60 } }] }, { text: "Done." }]
+  }
+] as const
+
+describeWithEngine("busy sandboxes", () => {
+  const scope = Effect.runSync(Scope.make())
+  let git: GitServer
+  let errand: Errand
+
+  beforeAll(async () => {
+    git = await Effect.runPromise(Scope.extend(gitServer, scope))
+    const api = await Effect.runPromise(Scope.extend(messagesApi({ script: { scenarios } }), scope))
+    errand = new Errand({
+      ANTHROPIC_API_KEY: "sk-test",
+      ANTHROPIC_BASE_URL: api.url,
+      ERRAND_MODEL: "claude-sonnet-4-5",
+      ERRAND_TRUSTED_GIT_HOSTS: git.host,
+      ERRAND_MAX_RUNNING: `${tasks}`,
+      ERRAND_MAX_RUNNING_PER_USER: `${tasks}`
+    })
+    await errand.start()
+  })
+
+  afterAll(async () => {
+    await errand.dispose()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  })
+
+  // The quota has a test of its own among the walls; here are all that share the processors together.
+  it("leave the server able to answer", async () => {
+    const { url } = await Effect.runPromise(git.create("busy", { "a.txt": "a\n" }))
+    const ids = await Promise.all(
+      Array.from({ length: tasks }, async () =>
+        String((await errand.submit({ repository: { url }, prompt: "spin" }))["id"])
+      )
+    )
+    await Promise.all(ids.map((id) => errand.until(id, ({ phase }) => phase === "working")))
+    await sleep(1_000)
+    const times: Array<number> = []
+    for (let n = 0; n < requests; n++) {
+      const began = performance.now()
+      await errand.task(ids[n % tasks] ?? "")
+      times.push(performance.now() - began)
+    }
+    const slow = times.toSorted((a, b) => a - b)[Math.floor(requests * 0.99)] ?? Infinity
+    expect(slow).toBeLessThan(500)
+    for (const id of ids) expect(await errand.final(id)).toMatchObject({ status: "completed" })
+  })
+})
