@@ -75,13 +75,13 @@ export const catalogue: ReadonlyArray<FaultPoint> = [
 
   ...bothSides(["sandbox.layOut"], withFailure, "also in recovery"),
   ...bothSides(["sandbox.readFile", "sandbox.writeFile"], withFailure, "once"),
-  ...bothSides(["sandbox.command", "sandbox.snapshot", "sandbox.collect"], withFailure, "often"),
+  ...bothSides(["sandbox.command"], withFailure, "often"),
+  ...bothSides(["sandbox.snapshot", "sandbox.collect"], withFailure, "once"),
   ...bothSides(["sandbox.close"], neverFails, "once"),
 
   ...bothSides(["git.ls-remote", "git.init", "git.fetch"], withFailure, "once"),
   ...bothSides(["git.pack-objects"], withFailure, "also in recovery"),
-  ...bothSides(["git.receive-pack"], withFailure, "often"),
-  ...bothSides(["git.commit-tree", "git.update-ref", "git.push", "git.diff"], withFailure, "once"),
+  ...bothSides(["git.receive-pack", "git.commit-tree", "git.update-ref", "git.push", "git.diff"], withFailure, "once"),
 
   ...bothSides(["forge.find", "forge.open"], withFailure, "once"),
 

@@ -49,7 +49,8 @@ const scenarios = [
     name: "all tools",
     steps: [
       { tools: [{ name: "read_file", input: { path: "a.txt" } }, { name: "list_files" }] },
-      once("command", "run_command", { command: "printf one > one.txt" }),
+      // A directory that moves is for git to look at; edits of files the server sees by itself.
+      once("command", "run_command", { command: "printf one > one.txt; mkdir g; mv g h; rmdir h" }),
       once("ask", "ask_user", { question: "Shall I go on?", choices: ["Yes", "No"] }),
       once("edit", "edit_file", { path: "a.txt", old_text: "a", new_text: "b" }),
       once("write", "write_file", { path: "w.txt", content: "w\n" }),
