@@ -31,6 +31,8 @@ process.stdin.on("end", () => (watch.over = true))
 await asked
 const { texts, except } = JSON.parse(input.split("\n")[0])
 const isExcepted = new Set([process.pid, ...except].map(String))
+// A process that has only just been forked is a copy of its parent until it becomes another program.
+const ownWords = new Set(except.map((pid) => read(`/proc/${pid}/cmdline`)))
 const programs = new Set()
 const hits = new Set()
 let rounds = 0
@@ -39,6 +41,7 @@ while (!watch.over) {
   for (const pid of readdirSync("/proc")) {
     if (!/^\d+$/.test(pid) || isExcepted.has(pid)) continue
     const words = read(`/proc/${pid}/cmdline`)
+    if (ownWords.has(words)) continue
     const program = words.split("\0")[0]?.split("/").at(-1) ?? ""
     if (program !== "") programs.add(program)
     for (const [place, content] of [
