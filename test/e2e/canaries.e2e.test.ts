@@ -113,7 +113,6 @@ describeWithEngine("credentials", () => {
       ANTHROPIC_BASE_URL: api.url,
       ERRAND_SECRET_KEY: planted.secretKey,
       ERRAND_MODEL: "claude-sonnet-4-5",
-      ERRAND_LOG_LEVEL: "debug",
       ERRAND_SANDBOX_DISK: "512m",
       ERRAND_TRUSTED_GIT_HOSTS: git.host
     })
