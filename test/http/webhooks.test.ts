@@ -166,6 +166,22 @@ describe("a webhook of GitHub", () => {
     })
   )
 
+  it.scopedLive("begins no more tasks than a user may have in the queue", () =>
+    Effect.gen(function* () {
+      const { github, layer } = yield* scene({ settings: { perUser: { ...settings.perUser, queuedTasks: 2 } } })
+      yield* Effect.gen(function* () {
+        const { token } = yield* tokenFor("ann")
+        for (const id of [1, 2, 3, 4]) yield* deliver(github, comment({ id, body: "@errand fix it" }))
+        // Taken out: the bound. There were four.
+        const tasks = yield* tasksOf(token)
+        expect(tasks).toHaveLength(2)
+        yield* ask("POST", `/api/v1/tasks/${tasks[0].id}/cancel`, { token })
+        yield* deliver(github, comment({ id: 4, body: "@errand fix it" }))
+        expect(yield* tasksOf(token)).toHaveLength(3)
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
   it.scopedLive("is refused when it is forged, and takes no more than a megabyte", () =>
     Effect.gen(function* () {
       const { github, layer } = yield* scene()

@@ -67,6 +67,8 @@ export const makeHearComment = Effect.gen(function* () {
   ) {
     if (!(yield* claude.configured)) return yield* ignored("no model is configured")
     if (yield* disk.low) return yield* new StorageFull()
+    const { queuedTasks } = settings.perUser
+    if ((yield* repo.queuedCount(user.id)) >= queuedTasks) return yield* ignored("too many tasks of its author wait")
     const { body, number, title, user: author } = issue
     const about = { number, title, author: author?.login ?? "somebody", body: body ?? "" }
     const draft = yield* draftOf(user.id, {
@@ -93,7 +95,9 @@ export const makeHearComment = Effect.gen(function* () {
       if (pullRequest !== null) return yield* tellTask(user.value, asked, author.login, pullRequest)
       return issue !== null && (yield* beginTask(user.value, asked, author.login, heard, issue))
     })
-    if (!(yield* transaction.run(store))) return false
+    // What came to nothing leaves no mark: delivered again, it may come to something.
+    const acted = transaction.run(Effect.filterOrFail(store, (done) => done))
+    if (!(yield* Effect.catchTag(acted, "NoSuchElementException", () => Effect.succeed(false)))) return false
     yield* queue.wake
     const key = { owner: user.value.id, url: heard.repository.clone_url }
     yield* forge.acknowledge(key, { id: comment.id, review: kind === "review" }).pipe(
