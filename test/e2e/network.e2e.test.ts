@@ -19,15 +19,25 @@ describeWithEngine("the network of a task", () => {
 
   beforeAll(async () => {
     git = await Effect.runPromise(Scope.extend(gitServer, scope))
-    const scenario = {
-      name: "fetch",
-      match: "Fetch the file",
-      steps: [
-        { tools: [{ name: "run_command", input: { command, timeout_seconds: 60 } }] },
-        { when: { toolResult: "network: nothing went through" }, text: "It can't be had." }
-      ]
-    }
-    api = await Effect.runPromise(Scope.extend(messagesApi({ script: { scenarios: [scenario] } }), scope))
+    api = await Effect.runPromise(
+      Scope.extend(
+        messagesApi({
+          script: {
+            scenarios: [
+              {
+                name: "fetch",
+                match: "Fetch the file",
+                steps: [
+                  { tools: [{ name: "run_command", input: { command, timeout_seconds: 60 } }] },
+                  { when: { toolResult: "network: nothing went through" }, text: "It can't be had." }
+                ]
+              }
+            ]
+          }
+        }),
+        scope
+      )
+    )
     errand = new Errand({
       ANTHROPIC_API_KEY: "sk-test",
       ANTHROPIC_BASE_URL: api.url,
