@@ -160,7 +160,7 @@ describe("an update", () => {
         const before = yield* contentsOf(file)
         yield* buildProgram
         let kills = 0
-        for (let statements = 1; statements < 200; statements += 2) {
+        for (let statements = 1; statements < 200; statements += 1) {
           const ended = yield* inOtherProcess(file, String(statements))
           if (ended.endsWith("open")) break
           assert.strictEqual(ended, "SIGKILL")
