@@ -11,7 +11,9 @@ const remove = Effect.fnUntraced(function* (path: string) {
   yield* killMarked(path)
   // Modules of Go and others are read-only: their directories must be opened before they can be emptied.
   const allow = Effect.async<void>((resume) => {
-    execFile("chmod", ["-R", "u+rwX", "--", path], { timeout: 30_000 }, () => resume(Effect.void))
+    execFile("chmod", ["-R", "u+rwX", "--", path], { timeout: 30_000, env: { PATH: "/usr/bin:/bin" } }, () =>
+      resume(Effect.void)
+    )
   })
   const removing = files.remove(path, { recursive: true, force: true })
   yield* Effect.catchAll(removing, () => Effect.zipRight(allow, removing))

@@ -155,8 +155,8 @@ describeWithEngine("credentials", () => {
     return { frames, close: () => socket.terminate() }
   }
 
-  // Seen to fail, each by itself: with the token in a header that git gets as an argument or in GIT_CONFIG_* variables; with
-  // the value instead of the placeholder in the sandbox; with a credential stored unsealed; with an access token stored whole.
+  // Seen to fail with the token of git in a setting that it gets as an argument: the watch tells of git, its environment and
+  // that of its helpers.
   it("occur nowhere but where they belong, while a task is worked on and after it", async () => {
     const { path, url } = await Effect.runPromise(git.create("private", { "a.txt": "a\n" }))
     await Effect.runPromise(git.requireSignIn("x-access-token", planted.gitToken))

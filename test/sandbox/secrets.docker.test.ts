@@ -54,7 +54,6 @@ asked = urllib.request.Request("https://${host}/python", headers={"x-api-key": o
 print(urllib.request.urlopen(asked).read().decode())'`
 
 describeWithEngine("a secret in a sandbox", () => {
-  // Seen to fail with the value in the variable, and without the mask of answers.
   it.scopedLive("is a placeholder inside, and the value at its host, whichever client asks", () =>
     Effect.gen(function* () {
       const { layer, seen } = yield* stage
@@ -78,7 +77,6 @@ describeWithEngine("a secret in a sandbox", () => {
     })
   )
 
-  // Seen to fail with every host wanted by the interceptor.
   it.scopedLive("stays a placeholder on its way to another host, in a tunnel that nobody looks into", () =>
     Effect.gen(function* () {
       const { layer, seen } = yield* stage

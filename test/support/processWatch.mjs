@@ -49,7 +49,10 @@ while (!watch.over) {
       ["environment", read(`/proc/${pid}/environ`)]
     ]) {
       for (const [name, text] of Object.entries(texts)) {
-        if (content.includes(text)) hits.add(`${name} in the ${place} of ${program}`)
+        if (!content.includes(text)) continue
+        // In the moment in which it becomes another program, a process shows parts of both: what stays counts.
+        const again = read(`/proc/${pid}/${place === "environment" ? "environ" : "cmdline"}`)
+        if (again === "" || again.includes(text)) hits.add(`${name} in the ${place} of ${program}`)
       }
     }
   }
