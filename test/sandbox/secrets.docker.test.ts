@@ -54,6 +54,7 @@ asked = urllib.request.Request("https://${host}/python", headers={"x-api-key": o
 print(urllib.request.urlopen(asked).read().decode())'`
 
 describeWithEngine("a secret in a sandbox", () => {
+  // Seen to fail with the value in the variable.
   it.scopedLive("is a placeholder inside, and the value at its host, whichever client asks", () =>
     Effect.gen(function* () {
       const { layer, seen } = yield* stage
@@ -77,6 +78,7 @@ describeWithEngine("a secret in a sandbox", () => {
     })
   )
 
+  // Seen to fail with the value in the variable, and with every host wanted by the interceptor.
   it.scopedLive("stays a placeholder on its way to another host, in a tunnel that nobody looks into", () =>
     Effect.gen(function* () {
       const { layer, seen } = yield* stage
