@@ -11,7 +11,7 @@ import { EgressUnavailable, type Refusal } from "../../services/Egress.ts"
 import type { Registries } from "../../services/Registries.ts"
 import { fetchPackage, type RegistryReach } from "./fetchPackage.ts"
 import * as limits from "./limits.ts"
-import { answerOf, malformed, never, rawAnswer, Refused } from "./Refused.ts"
+import { answerOf, malformed, never, printable, rawAnswer, Refused } from "./Refused.ts"
 import { find } from "./registries.ts"
 import { authorityHost, refuseTunnel, serveTunnel, type TunnelContext } from "./tunnel.ts"
 
@@ -159,7 +159,7 @@ const answerRequest = (context: ProxyContext, request: IncomingMessage, response
 /** Plain HTTP through the proxy, or a path that nobody serves. */
 const notForUs = ({ ledger, policy }: ProxyContext, target: string): Effect.Effect<never, Refused> => {
   if (!URL.canParse(target)) return malformed("127.0.0.1:3128", "there is nothing at this path")
-  const host = new URL(target).hostname
+  const host = printable(new URL(target).hostname)
   ledger.request(host)
   const remedy = "Use https://, where the host is allowed."
   return policy.servesRegistries

@@ -47,11 +47,14 @@ const ofTheConnection = new Set([
  */
 const ofTheAnswer = new Set(["range", "if-range", "accept-encoding"])
 
+/** Whom a message is for and where it ends: without that a body is read as the next request, which nobody has looked at. */
+const ofTheMessage = new Set(["host", "content-length", "transfer-encoding", "content-encoding"])
+
 /** Headers that may be sent on; those that `connection` names are for this connection, too. */
 export const endToEnd = (raw: RawHeaders): ReadonlyArray<Header> => {
   const all = headersOf(raw)
   const named = all.flatMap(({ key, value }) => (key === "connection" ? value.toLowerCase().split(/[\s,]+/) : []))
-  return all.filter(({ key }) => !ofTheConnection.has(key) && !named.includes(key))
+  return all.filter(({ key }) => !ofTheConnection.has(key) && (ofTheMessage.has(key) || !named.includes(key)))
 }
 
 const replaceAll = (text: string, placeholders: ReadonlyArray<Placeholder>, form: (value: string) => string): string =>

@@ -233,6 +233,14 @@ describe("a registry", () => {
       assert.isEmpty(stage.upstream.got)
     }))
 
+  // Seen to fail with the host as it came: its name of 10 kB was an event, a line of the log and a status line.
+  test("tells of a host that was asked for in few words", (stage) =>
+    Effect.gen(function* () {
+      const { line } = yield* wait(() => say(stage.socket, get(`ftp://${"x".repeat(10_000)}/`)))
+      assert.match(line, /^HTTP\/1.1 403 /)
+      assert.isBelow(line.length, 400)
+    }))
+
   // Seen to fail with `hasBody` out (bodies), with `insecureHTTPParser` (the two lengths), with 100 MiB of headers, and with any number of them.
   test("reads no request that is too large, or that can be read in two ways", (stage) =>
     Effect.gen(function* () {

@@ -100,6 +100,18 @@ describe("a tunnel to the host of a secret", () => {
     })
   )
 
+  // Seen to fail with every header left out that `Connection` names: the host got two requests, one for another host.
+  it.scopedLive("is one request, whatever its body says and its connection is told to leave out", () =>
+    Effect.gen(function* () {
+      const { ask: send, seen } = yield* stage()
+      const body = "GET /hidden HTTP/1.1\r\nHost: other.example\r\n\r\n"
+      const headers = { "content-length": String(body.length), connection: "content-length" }
+      yield* ask(() => send(host, { headers, body }))
+      expect(seen.map(({ headers, url }) => [url, headers.host])).toEqual([["/", host]])
+      expect(seen[0]?.body).toBe(body)
+    })
+  )
+
   // Seen to fail with `rejectUnauthorized: false` on the way to the host.
   it.scopedLive("gives nothing to who can't prove to be the host, and says so", () =>
     Effect.gen(function* () {
