@@ -96,12 +96,12 @@ describe("AppConfigEnv", () => {
         allowLocalRepositories: false,
         strict: false
       })
-      assert.deepStrictEqual(config.publicUrl, Option.none())
-      assert.deepStrictEqual(config.secretKey, Option.none())
+      assert.isTrue(Option.isNone(config.publicUrl))
+      assert.isTrue(Option.isNone(config.secretKey))
       assert.strictEqual(config.sandbox.adapter, "docker")
       assert.strictEqual(config.sandbox.defaultNetwork, "registries")
       assert.strictEqual(config.model.silenceMs, 120_000)
-      assert.deepStrictEqual(config.model.apiKey, Option.none())
+      assert.isTrue(Option.isNone(config.model.apiKey))
     })
   )
 
@@ -219,7 +219,7 @@ describe("AppConfigEnv", () => {
     Effect.gen(function* () {
       const config = yield* settings({ ERRAND_PORT: " ", ERRAND_SECRET_KEY: "", ERRAND_MODEL: "" })
       assert.strictEqual(config.port, 8787)
-      assert.deepStrictEqual(config.secretKey, Option.none())
+      assert.isTrue(Option.isNone(config.secretKey))
     })
   )
 

@@ -33,7 +33,7 @@ describe("GitCredentialsSqlite", () => {
       assert.notInclude(Buffer.from(rows[0]?.sealed ?? []).toString("latin1"), "canary")
 
       yield* sql`UPDATE git_credentials SET host = 'evil.example'`
-      assert.deepStrictEqual(yield* credentials.find(user.id, "evil.example"), Option.none())
+      assert.isTrue(Option.isNone(yield* credentials.find(user.id, "evil.example")))
       assert.lengthOf(yield* credentials.list(user.id), 1)
     }).pipe(Effect.provide(onSqlite))
   )

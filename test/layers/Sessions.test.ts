@@ -124,7 +124,7 @@ describe("access tokens of sessions", () => {
   it.effect("say nothing of a failure of their key", () =>
     Effect.gen(function* () {
       const { accessToken } = yield* forging
-      assert.deepStrictEqual(yield* verifyAccessToken(new Uint8Array(32), Redacted.make(accessToken)), Option.none())
+      assert.isTrue(Option.isNone(yield* verifyAccessToken(new Uint8Array(32), Redacted.make(accessToken))))
     }).pipe(Effect.provide(onSqlite))
   )
 })

@@ -48,6 +48,6 @@ describeWithEngine("a path of a server in a container", () => {
     assert.deepStrictEqual(onHost(mounts, "/data/x"), Option.some("/var/lib/docker/volumes/errand/_data/x"))
     assert.deepStrictEqual(onHost(mounts, "/data/egress/1"), Option.some("/srv/egress/1"))
     assert.deepStrictEqual(onHost(mounts, "/data"), Option.some("/var/lib/docker/volumes/errand/_data"))
-    assert.deepStrictEqual(onHost(mounts, "/home/data"), Option.none())
+    assert.isTrue(Option.isNone(onHost(mounts, "/home/data")))
   })
 })

@@ -68,7 +68,7 @@ export const forgeTokensContract = <E>(name: string, layer: Layer.Layer<ForgeTok
         yield* tokens.put(alice, "github.com", lasting("gho_alice"))
         assert.isTrue(yield* tokens.remove(alice, "github.com"))
         assert.isFalse(yield* tokens.remove(alice, "github.com"))
-        assert.deepStrictEqual(yield* tokens.find(alice, "github.com"), Option.none())
+        assert.isTrue(Option.isNone(yield* tokens.find(alice, "github.com")))
       })
     )
   })
