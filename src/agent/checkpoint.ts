@@ -19,7 +19,7 @@ export interface Workplace {
   readonly key: StoreKey
   /**
    * Whether the work tree may differ from what was last saved: `saved` it does not, `touched` a tool has run that may have
-   * changed it, `untold` one has and the sandbox saw no change.
+   * changed it, `untold` one has, and of what it changed there is only the sandbox's own word.
    */
   readonly tree: Ref.Ref<"saved" | "untold" | "touched">
   readonly commits: Ref.Ref<Commits>
@@ -63,7 +63,7 @@ export const save = Effect.fnUntraced(function* (
   yield* record(run, [...results, ...Option.toArray(checkpoint)])
 })
 
-/** Looks at the tree itself if the sandbox alone said that nothing had changed: before the work counts as done. */
+/** Looks at the tree itself if the sandbox alone said what had changed, or that nothing had: before the work counts as done. */
 export const saveForSure = Effect.fnUntraced(function* (run: TaskRun, place: Workplace) {
   if ((yield* Ref.get(place.tree)) === "saved") return
   yield* Ref.set(place.tree, "saved")
@@ -93,7 +93,7 @@ const keepName = (task: Task, run: TaskRun) => `${task.id}/${run.number}`
 
 /** Saves what was edited since the last checkpoint, without starting git, if that can be all that has changed. */
 const takeEdits = Effect.fnUntraced(
-  function* (run: TaskRun, { commits, key, sandbox }: Workplace) {
+  function* (run: TaskRun, { commits, key, sandbox, tree }: Workplace) {
     const store = yield* GitStore
     const task = yield* run.task
     const parent = lastSaved(task)
@@ -105,6 +105,7 @@ const takeEdits = Effect.fnUntraced(
       keep: { name: keepName(task, run), expected: line.kept },
       work: { edits: edits.value, ignored: (paths) => ignoredAmong(sandbox, paths) }
     })
+    yield* Ref.set(tree, "untold")
     if (Option.isSome(made)) {
       yield* Ref.set(commits, { ...line, kept: made.value.commit, ahead: made.value.tree })
     }
