@@ -13,6 +13,7 @@ import { Authentication } from "./api/Authentication.ts"
 import { Problem } from "./api/Problem.ts"
 import * as HostGuard from "./hostGuard.ts"
 import { Limits } from "./limits.ts"
+import { bodyBytes } from "./requestBody.ts"
 import { makeSessionCookie } from "./sessionCookie.ts"
 
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *$/i
@@ -81,7 +82,10 @@ export const layer = Layer.effect(
           const { method } = yield* HttpServerRequest.HttpServerRequest
           const needed = isRead(method) ? ["read", "write"] : ["write"]
           if (!principal.scopes.some((scope) => needed.includes(scope))) return yield* scopeMissing
-          return principal
+          if (isRead(method)) return principal
+          // A body may take a minute to come: whoever was revoked or removed in it, or lost a role, commands no longer.
+          yield* Effect.ignore(bodyBytes)
+          return yield* authenticated
         })
     })
   )

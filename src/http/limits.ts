@@ -7,7 +7,7 @@
  * Programs on the server's own machine are not counted by address: whoever runs there can do more than ask.
  */
 import { HttpServerRequest } from "@effect/platform"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import ipaddr from "ipaddr.js"
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible"
 import { AppConfig } from "../services/AppConfig.ts"
@@ -42,6 +42,12 @@ const consume = (limiter: RateLimiterMemory, key: string): Effect.Effect<void, P
 
 const signInPath = /^\/api\/v1\/auth\//
 
+/** As the router reads it: without a host and a query, and with `%61` for what it stands for. */
+const isSignIn = (url: string): boolean => {
+  const [path = ""] = url.replace(/^https?:\/\/[^/]*/, "").split(/[?;#]/, 1)
+  return Option.exists(Option.liftThrowable(decodeURI)(path), (read) => signInPath.test(read))
+}
+
 export class Limits extends Context.Tag("errand/http/Limits")<
   Limits,
   {
@@ -68,7 +74,7 @@ export const layer = Layer.effect(
         if (isDirectFromLoopback(remoteAddress, headers)) return
         const key = keyOf(yield* clientAddress)
         yield* consume(addresses, key)
-        if (signInPath.test(url)) yield* consume(signIns, key)
+        if (isSignIn(url)) yield* consume(signIns, key)
       }),
       user: (id) => consume(users, id)
     })

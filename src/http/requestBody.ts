@@ -52,18 +52,21 @@ const read = (request: IncomingMessage): Effect.Effect<Buffer, Problem> =>
 
 const mediaType = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i
 
-/** The whole body as it came, whatever it is; empty when there is none. Can be read once. */
+const bodies = new WeakMap<IncomingMessage, Either.Either<Buffer, Problem>>()
+
+/** The whole body as it came, whatever it is; empty when there is none. */
 export const bodyBytes = Effect.gen(function* () {
   const request = NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest)
-  return announcesTooMuch(request) ? yield* tooLarge : yield* read(request)
+  if (announcesTooMuch(request)) return yield* tooLarge
+  const body = bodies.get(request) ?? (yield* Effect.either(read(request)))
+  bodies.set(request, body)
+  return yield* body
 })
 
-/** The whole body as text; empty when there is none. Can be read once. */
+/** The whole body as text; empty when there is none. */
 export const bodyText = Effect.gen(function* () {
-  const request = NodeHttpServerRequest.toIncomingMessage(yield* HttpServerRequest.HttpServerRequest)
-  if (announcesTooMuch(request)) return yield* tooLarge
-  const { "content-type": type, "content-encoding": encoding } = request.headers
-  const bytes = yield* read(request)
+  const bytes = yield* bodyBytes
+  const { "content-type": type, "content-encoding": encoding } = (yield* HttpServerRequest.HttpServerRequest).headers
   if (bytes.length === 0) return ""
   if ((type !== undefined && !mediaType.test(type)) || (encoding !== undefined && encoding !== "identity")) {
     return yield* Problem.of("unsupported_media_type", "Send application/json in UTF-8, not compressed.")

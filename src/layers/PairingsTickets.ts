@@ -2,6 +2,7 @@
 import { createHash, randomBytes, randomInt, timingSafeEqual } from "node:crypto"
 import { Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Accounts } from "../services/Accounts.ts"
+import { DeviceId, UserId } from "../services/Ids.ts"
 import {
   type ClaimingDevice,
   Pairing,
@@ -20,6 +21,10 @@ const half = 4
 
 const State = Schema.Struct({
   ...Pairing.fields,
+  /** Null for a login that was no user yet. */
+  user: Schema.NullOr(UserId),
+  /** The device that opened it; null for the terminal. */
+  by: Schema.NullOr(DeviceId),
   codeHash: Schema.String,
   triesLeft: Schema.Int,
   number: Schema.Int,
@@ -59,13 +64,23 @@ export const layer = Layer.effect(
       return Effect.flatMap(tickets.find(kind, id), (taken) => (Option.isSome(taken) ? freeId : Effect.succeed(id)))
     })
 
+    /** Whoever was removed meanwhile does not come back, and a device that was revoked lets nobody in. */
+    const userOf = Effect.fnUntraced(function* ({ by, login, user }: State) {
+      if (by !== null && Option.isNone(yield* accounts.principal(by))) return yield* new PairingOver()
+      if (user === null) return yield* Effect.catchTag(accounts.ensure(login), "LoginRefused", () => new PairingOver())
+      return yield* Effect.mapError(Effect.flatten(accounts.user(user)), () => new PairingOver())
+    })
+
     return Pairings.of({
-      open: Effect.fn("Pairings.open")(function* (login) {
+      open: Effect.fn("Pairings.open")(function* (login, by) {
+        const known = yield* accounts.userByLogin(login)
         const id = yield* freeId
         const secret = randomText(half)
         const state: State = {
           id,
           login,
+          user: Option.isSome(known) ? known.value.id : null,
+          by: Option.getOrNull(by),
           status: "open",
           device: null,
           expiresAt: yield* fromNow(kind.lifetime),
@@ -112,8 +127,7 @@ export const layer = Layer.effect(
         if (found.value.status !== "confirmed") return yield* new PairingPending()
         const taken = yield* tickets.take(kind, id)
         if (Option.isNone(taken) || taken.value.device === null) return yield* new PairingOver()
-        const user = yield* Effect.catchTag(accounts.ensure(taken.value.login), "LoginRefused", () => new PairingOver())
-        return { user, deviceName: taken.value.device.name }
+        return { user: yield* userOf(taken.value), deviceName: taken.value.device.name }
       })
     })
   })

@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, type Option, type Redacted, Schema } from "effect"
 import type { User } from "./Accounts.ts"
+import type { DeviceId } from "./Ids.ts"
 import { Timestamp } from "./Task.ts"
 import type { StorageFull } from "./Transaction.ts"
 
@@ -49,8 +50,14 @@ export class PairingPending extends Schema.TaggedError<PairingPending>()("Pairin
 export class Pairings extends Context.Tag("errand/services/Pairings")<
   Pairings,
   {
-    /** The code is for one device of this login; a login that is no user yet becomes one when it is redeemed. */
-    readonly open: (login: string) => Effect.Effect<{ readonly pairing: Pairing; readonly code: string }, StorageFull>
+    /**
+     * The code is for one device of this login; a login that is no user yet becomes one when it is redeemed. It is over
+     * with the device that opened it, which the terminal is not, and with the user.
+     */
+    readonly open: (
+      login: string,
+      by: Option.Option<DeviceId>
+    ) => Effect.Effect<{ readonly pairing: Pairing; readonly code: string }, StorageFull>
     readonly find: (id: string) => Effect.Effect<Option.Option<Pairing>>
     /** The secret redeems it; the number is for the person to see. Another device with the same code comes too late. */
     readonly claim: (

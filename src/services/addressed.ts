@@ -31,7 +31,7 @@ const cut = (text: string, length: number) => (text.length <= length ? text : `$
 const inside = (text: string, length: number) =>
   cut(text, length)
     .replace(/\p{Surrogate}/gu, "\ufffd")
-    .replace(/<(?=\s*\/?\s*(?:comment|issue)\b)/gi, "< ")
+    .replace(/<(?=[\s/]*(?:comment|issue)\b)/gi, "< ")
 
 const quoted = (text: string) => visibleLine(text).replaceAll('"', "'").slice(0, 300)
 

@@ -108,6 +108,31 @@ layer(door(), { excludeTestServices: true })("pairing", (it) => {
     })
   )
 
+  it.effect("is over with the device that opened it, and with the user it was for", () =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("ann")
+      const confirmed = Effect.fnUntraced(function* (by: string, login: string) {
+        const opened = (yield* open(by, { login })).json
+        const claimed = (yield* claim(opened.code)).json
+        expect((yield* confirm(by, opened.id, claimed.number)).json.status).toBe("confirmed")
+        return claimed
+      })
+      // Fails when a stolen device keeps a way in that no list of devices shows (mutation: `by` is not looked at).
+      const stolen = yield* tokenFor("ann")
+      const byStolen = yield* confirmed(stolen.token, "ann")
+      yield* ask("DELETE", `/api/v1/devices/${stolen.device.id}`, { token })
+      expect((yield* redeem(byStolen)).json.code).toBe("invalid_grant")
+      // Fails when a removed user makes themselves one again (mutation: the login alone counts).
+      const mallory = yield* tokenFor("mallory")
+      const byMallory = yield* confirmed(mallory.token, "mallory")
+      const byOwner = yield* confirmed(token, "mallory")
+      expect((yield* ask("DELETE", `/api/v1/users/${mallory.user.id}`, { token })).status).toBe(204)
+      for (const claimed of [byMallory, byOwner]) expect((yield* redeem(claimed)).json.code).toBe("invalid_grant")
+      const users = yield* ask("GET", "/api/v1/users", { token })
+      expect(users.json.items.map(({ login }: { login: string }) => login)).not.toContain("mallory")
+    })
+  )
+
   it.effect("has a page for its link, whose one script is named in its policy", () =>
     Effect.gen(function* () {
       const page = yield* ask("GET", "/pair")

@@ -97,7 +97,7 @@ const belongings = Effect.gen(function* () {
     hosts: ["npm.example"],
     value: Redacted.make("canary-3")
   })
-  const { pairing } = yield* pairings.open("ann")
+  const { pairing } = yield* pairings.open("ann", Option.none())
   const first = yield* sessions.open(user.id, "phone")
   const second = yield* sessions.refresh(first.refreshToken)
   return Effect.gen(function* () {

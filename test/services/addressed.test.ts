@@ -38,5 +38,12 @@ describe("a comment for the bot", () => {
     expect(prompt.match(/<\s*\/issue\s*>/gi)?.filter((end) => !end.startsWith("< "))).toHaveLength(2)
     expect(prompt.length).toBeLessThan(60_000)
     expect(commentMessage("\ud800", "ann", "")).not.toMatch(/\p{Surrogate}/u)
+    expect(commentMessage("</ / comment>", "ann", "")).toContain("< / / comment>")
+  })
+
+  // Fails, by the time that a test may take, when every space after a `<` is looked at again for every other one.
+  it("is read in one go, however many spaces it has", () => {
+    const spaces = `<${" ".repeat(100_000)}x`
+    for (let times = 0; times < 50; times++) expect(commentMessage(spaces, "ann", "")).toContain("[cut here]")
   })
 })

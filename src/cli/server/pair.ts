@@ -85,7 +85,7 @@ const pairHere = Effect.fnUntraced(function* (
   pairings: typeof Pairings.Service,
   options: { readonly login: string; readonly origin: string; readonly json: boolean }
 ) {
-  const { code, pairing } = yield* pairings.open(options.login)
+  const { code, pairing } = yield* pairings.open(options.login, Option.none())
   const url = `${options.origin}/pair#c=${code}`
   yield* options.json
     ? writeJson({ type: "pairing", id: pairing.id, code, url, login: options.login, expiresAt: pairing.expiresAt })

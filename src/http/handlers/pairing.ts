@@ -46,12 +46,12 @@ export const layer = HttpApiBuilder.group(Api, "pairing", (handlers) =>
     return handlers
       .handleRaw("open", () =>
         Effect.gen(function* () {
-          const { user } = yield* CurrentPrincipal
+          const { deviceId, user } = yield* CurrentPrincipal
           const { login = user.login } = yield* Effect.flatMap(bodyText, decodePairing)
           if (login !== user.login) yield* ownerRequired
           const known = yield* accounts.userByLogin(login)
           if (Option.isNone(known)) return yield* notFound
-          const { code, pairing } = yield* pairings.open(known.value.login)
+          const { code, pairing } = yield* pairings.open(known.value.login, Option.some(deviceId))
           return { ...pairing, code, url: `${yield* publicOrigin}/pair#c=${code}` }
         }).pipe(asProblem)
       )
