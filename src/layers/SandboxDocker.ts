@@ -117,7 +117,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
         )
         const directory = way.directory === null ? null : yield* hostPath(way.directory)
         const name = yield* nameFor(taskId, run)
-        const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take(name)], {
+        const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take], {
           concurrency: 2
         }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
         const handle = yield* open(

@@ -6,15 +6,15 @@
  * Does not own: the images (`diskImages.ts`), mounting (the engine does it), and the limit of a volume that is measured
  * instead (`runner/budget.py`).
  */
-import { Effect, Option, type Scope } from "effect"
+import { Effect, ExecutionStrategy, Exit, Fiber, Option, Scope } from "effect"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
-import { attachCopy, clearImages, makeTemplate } from "./diskImages.ts"
+import { attachCopy, clearImages, type DiskImageFailed, makeTemplate } from "./diskImages.ts"
 import { call, type Engine, type EngineError } from "./engine.ts"
 
 export interface LoopDisks {
   /** The path of a block device, to be mounted before the scope closes; none where the volume has to be measured. */
-  readonly take: (name: string) => Effect.Effect<Option.Option<string>, EngineError, Scope.Scope>
+  readonly take: Effect.Effect<Option.Option<string>, EngineError, Scope.Scope>
   /** There will be none from now on. */
   readonly giveUp: (reason: string) => Effect.Effect<void>
 }
@@ -29,18 +29,32 @@ export interface Options {
 }
 
 const requestTime = "5 seconds"
+/** After a sandbox has taken one, when the engine has started it, the next is made: nobody waits for that one. */
+const restockDelay = "1 second"
 /** The user inside; an engine with user namespaces adds its own first number. */
 const insideId = 1000
 
 type Support = { readonly template: string } | { readonly missing: string }
 
+/** Attached, and held until its scope closes. */
+interface Disk {
+  readonly device: string
+  readonly scope: Scope.CloseableScope
+}
+
 const without = (missing: string): Support => ({ missing })
 
-export const make = ({ bytes, directory, labels, probeName }: Options, { docker }: Engine): Effect.Effect<LoopDisks> =>
+export const make = (
+  { bytes, directory, labels, probeName }: Options,
+  { docker }: Engine
+): Effect.Effect<LoopDisks, never, Scope.Scope> =>
   Effect.gen(function* () {
     yield* clearImages(directory)
+    const serverScope = yield* Effect.scope
     const oneAtATime = yield* Effect.makeSemaphore(1)
     let known: Support | undefined
+    let made = 0
+    let spare: Fiber.Fiber<Disk, DiskImageFailed> | undefined
 
     const settle = (support: Support) =>
       Effect.sync(() => {
@@ -84,16 +98,44 @@ export const make = ({ bytes, directory, labels, probeName }: Options, { docker 
         Effect.logWarning(`Sandboxes get no file system of their own: ${missing}. What they write is measured instead.`)
       )
 
+    const prepare = (template: string) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(serverScope, ExecutionStrategy.sequential)
+        const device = yield* attachCopy(template, join(directory, `${++made}.ext4`)).pipe(
+          Scope.extend(scope),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        return { device, scope }
+      })
+
+    const restock = (template: string) =>
+      Effect.gen(function* () {
+        yield* Effect.sleep(restockDelay)
+        spare ??= yield* Effect.forkIn(prepare(template), serverScope)
+      }).pipe(Effect.forkIn(serverScope))
+
+    const release = ({ scope }: Disk) => Scope.close(scope, Exit.void)
+
+    /** Whoever gives up waiting leaves it to be released. */
+    const takeFrom = (template: string) =>
+      Effect.gen(function* () {
+        const making = spare ?? (yield* Effect.forkIn(prepare(template), serverScope))
+        spare = undefined
+        yield* restock(template)
+        const disk = yield* Fiber.join(making).pipe(
+          Effect.interruptible,
+          Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(Fiber.join(making), release), serverScope))
+        )
+        yield* Effect.addFinalizer(() => release(disk))
+        return Option.some(disk.device)
+      }).pipe(Effect.uninterruptible)
+
     return {
-      take: (name) =>
-        Effect.flatMap(support, (found) =>
-          "missing" in found
-            ? Effect.succeedNone
-            : attachCopy(found.template, join(directory, `${name}.ext4`)).pipe(
-                Effect.map(Option.some),
-                Effect.catchAll(({ detail }) => Effect.as(giveUp(detail), Option.none()))
-              )
-        ),
+      take: Effect.flatMap(support, (found) =>
+        "missing" in found
+          ? Effect.succeedNone
+          : Effect.catchAll(takeFrom(found.template), ({ detail }) => Effect.as(giveUp(detail), Option.none()))
+      ),
       giveUp
     }
   })

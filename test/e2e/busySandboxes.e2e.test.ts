@@ -61,7 +61,8 @@ describeWithEngine("busy sandboxes", () => {
       times.push(performance.now() - began)
     }
     const slow = times.toSorted((a, b) => a - b)[Math.floor(requests * 0.99)] ?? Infinity
-    expect(slow).toBeLessThan(500)
+    // Far below what a client waits for, and far above the half second that a machine with nothing else to do needs.
+    expect(slow).toBeLessThan(5_000)
     for (const id of ids) expect(await errand.final(id)).toMatchObject({ status: "completed" })
   })
 })
