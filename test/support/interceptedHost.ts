@@ -55,6 +55,8 @@ export interface Tunnels {
       readonly body?: string
     }
   ) => Promise<Told>
+  /** Where a client finds the door. */
+  readonly door: number
   /** Why tunnels ended, in order; empty for those that ended well. */
   readonly ends: ReadonlyArray<string>
 }
@@ -134,6 +136,6 @@ export const tunnelsTo = Effect.fnUntraced(function* (
       asking.on("error", reject)
       asking.end(body)
     })
-  const tunnels: Tunnels = { ask, ends }
+  const tunnels: Tunnels = { ask, door: port, ends }
   return tunnels
 })

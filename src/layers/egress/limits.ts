@@ -10,6 +10,9 @@ export const connections = 256
 /** Under way at once, on all connections; with more, the connection that brings one is closed. */
 export const requests = 512
 
+/** Waiting on one tunnel to a host of a secret; they go out one after the other. With more, the tunnel is closed. */
+export const requestsOfTunnel = 16
+
 /** Of a request line with all headers; more is answered with 431. */
 export const headBytes = 16 * KiB
 export const headers = 100

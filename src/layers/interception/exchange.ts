@@ -102,6 +102,7 @@ export const exchange = (
         outcome = refused
         return tell(response, refused)
       }
+      if (open >= limits.requestsOfTunnel) return void client.destroy()
       const { headers, path } = outgoing(request.url ?? "", request.rawHeaders, replacing.placeholders)
       open++
       response.on("close", () => {

@@ -50,7 +50,7 @@ const ofTheBody = new Set([
 export const incoming = (answer: IncomingMessage, method: string | undefined, mask: Mask): Incoming | undefined => {
   const kept = endToEnd(answer.rawHeaders)
   const headersBut = (left: ReadonlySet<string>) =>
-    kept.flatMap(({ key, name, value }) => (left.has(key) ? [] : [name, mask.text(value)]))
+    kept.flatMap(({ key, name, value }) => (left.has(key) ? [] : [mask.text(name), mask.text(value)]))
   const { statusCode = 0 } = answer
   if (method === "HEAD" || statusCode === 204 || statusCode === 304) {
     return { headers: headersBut(ofTheTransfer), steps: [] }

@@ -1,6 +1,7 @@
 /** TLS on both sides of a tunnel, on loopback: what the host gets, and what the client gets to see of it. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { connect } from "node:tls"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import { interceptorFor } from "../../../src/layers/interception/secretsOf.ts"
 import { secretOf } from "../../support/secretsContract.ts"
@@ -54,13 +55,14 @@ describe("a tunnel to the host of a secret", () => {
         if (url === "/gzip") return void response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(text))
         if (url === "/br")
           return void response.writeHead(200, { "content-encoding": "br" }).end(brotliCompressSync(text))
-        response.writeHead(200, { "content-length": text.length })
+        response.writeHead(200, { "content-length": text.length, [`x-${value}`]: "1" })
         response.write(text.slice(0, 12))
         return void setTimeout(() => response.end(text.slice(12)), 50)
       })
       for (const path of ["/", "/gzip", "/br"]) {
         const told = yield* ask(() => send(host, { path }))
         expect([path, told.body]).toEqual([path, `before ${key} after`])
+        expect(JSON.stringify(told.headers)).not.toContain("canary")
       }
     })
   )
@@ -109,6 +111,32 @@ describe("a tunnel to the host of a secret", () => {
       yield* ask(() => send(host, { headers, body }))
       expect(seen.map(({ headers, url }) => [url, headers.host])).toEqual([["/", host]])
       expect(seen[0]?.body).toBe(body)
+    })
+  )
+
+  const words = Effect.fnUntraced(function* (door: number, ca: string, text: string) {
+    const socket = yield* Effect.acquireRelease(
+      Effect.sync(() => connect({ port: door, host: "127.0.0.1", servername: host, ca, ALPNProtocols: ["http/1.1"] })),
+      (open) => Effect.sync(() => open.destroy())
+    )
+    socket
+      .on("error", () => {})
+      .resume()
+      .write(text)
+    return socket
+  })
+
+  // Seen to fail without the limit: all of them waited in the memory of the server.
+  it.scopedLive("takes no more requests than it can hold", () =>
+    Effect.gen(function* () {
+      const { door, interceptor, seen } = yield* stage(() => {})
+      const all = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(100)
+      const socket = yield* words(door, interceptor.inside.authority, all)
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => socket.closed }).pipe(
+        Effect.timeoutOption("3 seconds")
+      )
+      expect(socket.closed).toBe(true)
+      expect(seen.length).toBeLessThanOrEqual(1)
     })
   )
 
