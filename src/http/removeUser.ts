@@ -10,6 +10,7 @@ import { ForgeTokens } from "../services/ForgeTokens.ts"
 import { GitCredentials } from "../services/GitCredentials.ts"
 import type { UserId } from "../services/Ids.ts"
 import { Schedules } from "../services/Schedules.ts"
+import { Secrets } from "../services/Secrets.ts"
 import { cancel } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
 import { makeStopRun } from "./stopRun.ts"
@@ -25,6 +26,7 @@ export const makeRemoveUser = Effect.gen(function* () {
   const forgeTokens = yield* ForgeTokens
   const repo = yield* TaskRepo
   const schedules = yield* Schedules
+  const secrets = yield* Secrets
   const stopRun = yield* makeStopRun
   const { github } = yield* AppConfig
 
@@ -42,6 +44,7 @@ export const makeRemoveUser = Effect.gen(function* () {
     if (!(yield* accounts.remove(id))) return false
     yield* forgeTokens.remove(id, new URL(github.url).host)
     for (const { host } of yield* credentials.list(id)) yield* credentials.remove(id, host)
+    for (const { name } of yield* secrets.list(id)) yield* secrets.remove(id, name)
     for (const schedule of (yield* schedules.list(id, allSchedules)).items) {
       yield* Effect.ignore(schedules.update(id, schedule.id, { enabled: false }))
     }

@@ -5,6 +5,7 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import * as ForgeSignInGitHub from "../../src/layers/ForgeSignInGitHub.ts"
 import type { GitHubSettings } from "../../src/services/AppConfig.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
+import { Secrets } from "../../src/services/Secrets.ts"
 import { type GitHub, gitHub } from "../support/github/gitHub.ts"
 import { GitHubOAuth, type OAuthOptions } from "../support/github/oauth.ts"
 import { settings } from "../support/settings.ts"
@@ -243,8 +244,12 @@ describe("signing in with GitHub", () => {
         expect((yield* ask("GET", "/api/v1/users", { token: danToken })).json.code).toBe("owner_required")
         const users = yield* ask("GET", "/api/v1/users", { token })
         expect(users.json.items.map(({ login }: { login: string }) => login)).toEqual(["ben", "cleo", "ann", "dan"])
+        const secret = { value: "dan's own secret", hosts: ["api.example"] }
+        expect((yield* ask("PUT", "/api/v1/secrets/API_KEY", { token: danToken, body: secret })).status).toBe(204)
         const gone = yield* ask("DELETE", `/api/v1/users/${invited.json.id}`, { token })
         expect(gone.status).toBe(204)
+        // Fails when the secrets of somebody who was removed are kept.
+        expect(yield* Effect.flatMap(Secrets, (secrets) => secrets.list(invited.json.id))).toEqual([])
         expect((yield* ask("GET", "/api/v1/me", { token: danToken })).status).toBe(401)
         expect(yield* signIn(oauth, "dan")).toBe("access_denied")
         const ownId = users.json.items.find(({ login }: { login: string }) => login === "ann").id
