@@ -1,7 +1,7 @@
 /**
  * One run of a task, from lease to end.
  */
-import { Cause, Duration, Effect, Either, Exit, Option, Ref } from "effect"
+import { Cause, Duration, Effect, Either, ExecutionStrategy, Exit, Option, Ref, Scope } from "effect"
 import { GitStore, type StartPoint } from "../services/GitStore.ts"
 import type { TaskId } from "../services/Ids.ts"
 import { lastWords } from "../services/Message.ts"
@@ -152,13 +152,19 @@ const findStart = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
     .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
 })
 
+/** What an attempt has taken before it failed goes at once: the run may go on for hours with what the next one gets. */
+const forItself = Effect.fnUntraced(function* <A, E, R>(attempt: Effect.Effect<A, E, R>) {
+  const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+  return yield* Scope.extend(attempt, scope).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
+})
+
 const openSandbox = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const sandbox = yield* Sandbox
   const { id, network, secrets } = yield* run.task
   if (run.secrets.length < secrets.length) return yield* new TaskPaused({ reason: secretNeeded })
   const handle = yield* sandbox
     .open({ taskId: id, run: run.number, network, secrets: run.secrets })
-    .pipe(Effect.retry(sandboxRetries(run)), Effect.catchTag("SandboxUnavailable", sandboxTrouble))
+    .pipe(forItself, Effect.retry(sandboxRetries(run)), Effect.catchTag("SandboxUnavailable", sandboxTrouble))
   yield* run.record([TaskChange.SandboxReady()])
   return handle
 })

@@ -14,7 +14,7 @@ import type { StorageFull } from "./Transaction.ts"
 /** What programs and the sandbox itself read from variables of these names is not for tasks to say. */
 const reserved = /^(?:PATH|HOME|PWD|SHELL|USER|IFS|LANG|TMPDIR|BASH_ENV|ENV|NODE_OPTIONS|LD_.*|GIT_.*|LC_.*|.*_PROXY)$/i
 const certificates =
-  /^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|CARGO_HTTP_CAINFO)$/i
+  /^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|PIP_CERT|CARGO_HTTP_CAINFO|AWS_CA_BUNDLE)$/i
 
 /** The name of an environment variable. */
 export const SecretName = Schema.String.pipe(

@@ -61,6 +61,7 @@ layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })(
         put(token, "1ST"),
         put(token, "API-KEY"),
         put(token, "PATH"),
+        put(token, "PIP_CERT"),
         put(token, "LD_PRELOAD"),
         put(token, "https_proxy"),
         put(token, "SSL_CERT_FILE"),
@@ -76,7 +77,7 @@ layer(door({ sandbox, settings: inContainers }), { excludeTestServices: true })(
         put(token, "K", { value })
       ])
       expect(answers.map(({ status, json }) => [status, json.errors[0].path])).toEqual([
-        ...Array.from({ length: 6 }, () => [422, "name"]),
+        ...Array.from({ length: 7 }, () => [422, "name"]),
         ...Array.from({ length: 3 }, () => [422, "value"]),
         [422, "hosts"],
         ...Array.from({ length: 5 }, () => [422, "hosts.0"]),

@@ -11,6 +11,7 @@ import type { Mask } from "../../services/masking.ts"
 import type { InterceptedTunnel } from "../egress/Interception.ts"
 import * as limits from "../egress/limits.ts"
 import { answerOf, never, Refused } from "../egress/Refused.ts"
+import { overBudget } from "../egress/tunnel.ts"
 import { incoming } from "./incoming.ts"
 import { faultOf, outgoing } from "./outgoing.ts"
 import type { Placeholder } from "./placeholders.ts"
@@ -45,8 +46,6 @@ const tell = (response: ServerResponse, refused: Refused): void => {
   response.writeHead(status, line, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
   response.end(body)
 }
-
-const overBudget = (host: string) => never(host, "the task has moved as many bytes as it may there")
 
 const badGateway = (host: string, reason: string) =>
   new Refused({ status: 502, host, reason, remedy: "Try again, or ask the owner of the host." })
