@@ -50,12 +50,16 @@ class Cursor {
   }
 }
 
+/** A hello fits into one. All are read again with each byte that comes, by a server that others wait for. */
+const mostRecords = 16
+
 /** The handshake that the records at the beginning carry, as far as it has come; null when these are no such records. */
 const handshakeOf = (bytes: Buffer): Buffer | null => {
   const pieces: Array<Buffer> = []
   for (let at = 0; at < bytes.length;) {
     if (bytes[at] !== handshakeRecord || (bytes[at + 1] ?? 3) !== 3 || (bytes[at + 2] ?? 0) > 4) return null
     if (bytes.length < at + 5) break
+    if (pieces.length === mostRecords) return null
     const length = bytes.readUInt16BE(at + 3)
     if (length === 0 || length > 2 ** 14) return null
     pieces.push(bytes.subarray(at + 5, at + 5 + length))
