@@ -2,7 +2,7 @@
  * Writing objects as git writes single ones: compressed, each in a file of its own that is there as a whole or not at all.
  */
 import { FileSystem } from "@effect/platform"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { deflateSync } from "node:zlib"
@@ -15,7 +15,9 @@ export const makeLooseObjects = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
 
   const store = Effect.fnUntraced(function* (folder: string, file: string, bytes: Uint8Array) {
-    if (yield* files.exists(file)) return
+    const seconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    // One that is there may be old and without a ref, and git is clearing such away right now: it spares what is new.
+    if (yield* Effect.isSuccess(files.utimes(file, seconds, seconds))) return
     // Named as git names its own drafts, so that its clean-up knows them.
     const draft = join(folder, `tmp_obj_${randomUUID()}`)
     yield* files.makeDirectory(folder, { recursive: true })
