@@ -36,15 +36,20 @@ const insideBase64 = (value: string, before: number): string => {
 
 /** What a value looks like in a header, in a URL, in JSON, in `Basic` credentials, in a dump. */
 export const formsOf = (value: string): ReadonlyArray<string> => {
+  const url = [encodeURIComponent(value), new URLSearchParams([["", value]]).toString().slice(1)]
+  const json = JSON.stringify(value).slice(1, -1)
+  const hex = Encoding.encodeHex(value)
   const base64 = [0, 1, 2].map((before) => insideBase64(value, before))
   const forms = [
     value,
-    encodeURIComponent(value),
-    new URLSearchParams([["", value]]).toString().slice(1),
-    JSON.stringify(value).slice(1, -1),
+    ...url,
+    ...url.map((form) => form.replace(/%../g, (escape) => escape.toLowerCase())),
+    json,
+    json.replaceAll("/", "\\/"),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
-    Encoding.encodeHex(value)
+    hex,
+    hex.toUpperCase()
   ]
   return [...new Set(forms)].filter((form) => form.length >= shortestForm)
 }
