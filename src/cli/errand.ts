@@ -13,6 +13,7 @@ import { backup } from "./commands/backup.ts"
 import { demo } from "./commands/demo.ts"
 import { doctor } from "./commands/doctor.ts"
 import * as Key from "./commands/key.ts"
+import { login, logout } from "./commands/login.ts"
 import { logs } from "./commands/logs.ts"
 import { restore } from "./commands/restore.ts"
 import { pair } from "./commands/pair.ts"
@@ -35,6 +36,8 @@ const commands = Command.make("errand").pipe(
     run,
     tasks,
     logs,
+    login,
+    logout,
     pair,
     Secrets.secrets,
     Token.token,
@@ -58,6 +61,8 @@ const topics = topic("errand", commands, [
   topic("run", run),
   topic("tasks", tasks),
   topic("logs", logs),
+  topic("login", login),
+  topic("logout", logout),
   topic("pair", pair),
   topic("secrets", Secrets.secrets, [
     topic("set", Secrets.set),

@@ -11,7 +11,8 @@ import { safeLine, safeLines } from "./render/safeText.ts"
 
 const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : url)
 
-const tokenRemedy = "Make one on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."
+const tokenRemedy =
+  "Sign in with `errand login`, or make one on the server with `errand token create --login NAME` and put it into ERRAND_TOKEN."
 
 const explainProblem = ({ code, detail, errors = [], requestId }: Problem): ReadonlyArray<string> => {
   if (code === "unauthenticated")

@@ -12,7 +12,7 @@ import { Reactivity } from "@effect/experimental"
 import { FileSystem } from "@effect/platform"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { Context, Effect, Layer, Predicate, Schema } from "effect"
+import { Context, Effect, Layer, Predicate, Schedule, Schema } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
 import { Ids } from "../services/Ids.ts"
@@ -49,12 +49,15 @@ export class DataDir extends Context.Tag("errand/layers/DataDirLock")<
 export const isLockedByOther = (error: SqlError): boolean =>
   Predicate.hasProperty(error.cause, "code") && error.cause.code === "SQLITE_BUSY"
 
-/** Takes the lock until the scope closes, without waiting for it. */
-export const lock = Effect.fnUntraced(function* (path: string) {
+/** Takes the lock of a directory until the scope closes; waits for it only as long as a schedule says. */
+export const lock = Effect.fnUntraced(function* (
+  path: string,
+  patience: Schedule.Schedule<unknown, SqlError> = Schedule.stop
+) {
   const sql = yield* SqliteClient.make({ filename: join(path, "lock.db"), disableWAL: true })
-  // SQLite would wait with the whole process; a second server has nothing to wait for.
+  // SQLite would wait with the whole process.
   yield* sql.unsafe("PRAGMA busy_timeout = 0").raw
-  yield* sql.unsafe("BEGIN EXCLUSIVE").raw
+  yield* Effect.retry(sql.unsafe("BEGIN EXCLUSIVE").raw, { while: isLockedByOther, schedule: patience })
 })
 
 export const layer: Layer.Layer<DataDir, DataDirInUse | DataDirUnusable, AppConfig | Ids | FileSystem.FileSystem> =

@@ -1,7 +1,7 @@
 import { FetchHttpClient } from "@effect/platform"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { ConfigProvider, Effect, Layer } from "effect"
 import { expect } from "vitest"
 import { ServerNotStarted, ServerProcess } from "../../src/cli/ServerProcess.ts"
 import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
@@ -12,6 +12,8 @@ const world = Layer.mergeAll(
   NodeContext.layer,
   FetchHttpClient.layer,
   IdsCounter.layer,
+  // Nobody is signed in, whoever runs the tests.
+  Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["XDG_CONFIG_HOME", "/nowhere"]]))),
   Layer.effect(
     Signals,
     Effect.map(makeSignals, ({ signals }) => signals)
@@ -25,6 +27,8 @@ const commands = [
   "run",
   "tasks",
   "logs",
+  "login",
+  "logout",
   "pair",
   "secrets",
   "secrets set",
@@ -59,7 +63,7 @@ const wrongUsage: ReadonlyArray<readonly [line: string, said: string, complained
   ["run https://example.com/r prompt --delivery pigeon", "", "Expected one of"],
   ["run https://example.com/r prompt --allow-host example.com --token t", "", "--allow-host goes with"],
   ["run https://example.com/r prompt --max-turns 0.5 --token t", "", "limits.maxTurns"],
-  ["run https://example.com/r prompt", "", "needs an access token"],
+  ["run https://example.com/r prompt", "", "You are not signed in"],
   ["tasks --limit 0 --token t", "", "--limit must be"],
   ["tasks --server nowhere --token t", "", "not the URL of a server"],
   ["logs task_1 --token t", "", "not the id of a task"],

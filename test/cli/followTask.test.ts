@@ -2,6 +2,7 @@ import { FetchHttpClient } from "@effect/platform"
 import { it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { expect } from "vitest"
+import { type Connection, withToken } from "../../src/cli/client/Connection.ts"
 import { make } from "../../src/cli/client/ErrandClient.ts"
 import { type Followed, followTask } from "../../src/cli/client/followTask.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
@@ -22,11 +23,12 @@ const tellShort = (followed: Followed): string => {
 
 const follow = (
   conversations: ReadonlyArray<Conversation>,
-  options: { readonly until?: "told"; readonly task?: object } = {}
+  options: { readonly until?: "told"; readonly task?: object; readonly renew?: Connection["renew"] } = {}
 ) =>
   Effect.gen(function* () {
     const server = yield* serve(conversations, options.task)
-    const connection = { server: server.url, token: Redacted.make("errand_pat_x") }
+    const fixed = withToken(server.url, Redacted.make("errand_pat_x"))
+    const connection = { ...fixed, renew: options.renew ?? fixed.renew }
     const client = yield* make(connection)
     const told: Array<string> = []
     const exit = yield* Effect.exit(
@@ -186,9 +188,26 @@ it.live("takes a snapshot when the log is another one now", () =>
   })
 )
 
+const refuses: Conversation = ({ close }) => close(4401)
+
+const completes: Conversation = ({ live, say }) => {
+  say(event(1, "task.completed"))
+  live(1)
+}
+
+it.live("tries once more with another token, when there is one", () =>
+  Effect.gen(function* () {
+    const renew = Effect.succeed(true)
+    expect((yield* follow([refuses, completes], { renew })).exit).toEqual(Exit.succeed("completed"))
+    const again = yield* follow([refuses, refuses, completes], { renew })
+    expect(messageOf(again.exit)).toContain("errand login")
+    expect(again.subscriptions.length).toBe(2)
+  })
+)
+
 it.live("gives up at once when another try can't help", () =>
   Effect.gen(function* () {
-    const refused = yield* follow([({ close }) => close(4401)])
+    const refused = yield* follow([refuses])
     expect(messageOf(refused.exit)).toContain("errand token create")
     const deleted = yield* follow([({ say }) => say({ type: "error", stream, code: "not_found", message: "Gone." })])
     expect(messageOf(deleted.exit)).toContain("Gone. (not_found)")
@@ -206,7 +225,7 @@ it.live("reads no faster than it tells", () =>
         live(many)
       }
     ])
-    const connection = { server: server.url, token: Redacted.make("errand_pat_x") }
+    const connection = withToken(server.url, Redacted.make("errand_pat_x"))
     const client = yield* make(connection)
     let told = 0
     let unread: ReadonlyArray<number> = []

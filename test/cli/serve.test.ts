@@ -29,7 +29,7 @@ const serving = Effect.fnUntraced(function* (
 ) {
   const { signals, unsafeSend } = yield* makeSignals
   const said = yield* Deferred.make<void>()
-  const running = yield* shell(line, Deferred.succeed(said, undefined)).pipe(
+  const running = yield* shell(line, () => Deferred.succeed(said, undefined)).pipe(
     Effect.withConfigProvider(environment),
     Effect.provide(
       Layer.mergeAll(

@@ -5,8 +5,11 @@ import { exitCodeOf } from "../../src/cli/outcome.ts"
 import { layOut } from "../../src/cli/render/Line.ts"
 import { Screen } from "../../src/cli/Screen.ts"
 
-/** Runs a command line and gives what a shell would see of it; `said` is called after each piece of output. */
-export const shell = Effect.fnUntraced(function* (line: string, said: Effect.Effect<unknown> = Effect.void) {
+/** Runs a command line and gives what a shell would see of it; `said` hears each piece of output. */
+export const shell = Effect.fnUntraced(function* (
+  line: string,
+  said: (text: string) => Effect.Effect<unknown> = () => Effect.void
+) {
   let output = ""
   let complaints = ""
   const write = (text: string) =>
@@ -14,7 +17,7 @@ export const shell = Effect.fnUntraced(function* (line: string, said: Effect.Eff
       Effect.sync(() => {
         output += text
       }),
-      Effect.asVoid(said)
+      Effect.asVoid(said(text))
     )
   const screen = Screen.of({
     interactive: false,

@@ -2,6 +2,7 @@ import { FetchHttpClient } from "@effect/platform"
 import { it } from "@effect/vitest"
 import { Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { expect } from "vitest"
+import { withToken } from "../../src/cli/client/Connection.ts"
 import { make } from "../../src/cli/client/ErrandClient.ts"
 import { watchToEnd } from "../../src/cli/client/runTask.ts"
 import { exitCodeOf } from "../../src/cli/outcome.ts"
@@ -31,7 +32,7 @@ const watch = (
   Effect.gen(function* () {
     const task = snapshot(status, 3, "first")
     const server = yield* serve([conversation], task)
-    const connection = { server: server.url, token: Redacted.make("errand_pat_x") }
+    const connection = withToken(server.url, Redacted.make("errand_pat_x"))
     const pressed = yield* makeSignals
     const printed: Array<string> = []
     let bottom = ""

@@ -1,59 +1,53 @@
 /**
  * A server of Errand, as a client of its API sees it.
  *
- * Owns: the connection's settings, requests that are safe to repeat, the whole of a list that comes in pages.
- * Does not own: the stream (`followTask.ts`).
+ * Owns: which token a command shows, requests that are safe to repeat, a second try with a token that was renewed.
+ * Does not own: the stream (`followTask.ts`), the session (`session.ts`).
  */
 import { HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
-import { Effect, Option, Redacted, Schedule } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { Api } from "../../http/Api.ts"
 import { Ids } from "../../services/Ids.ts"
 import { WrongUsage } from "../outcome.ts"
+import { patientClient } from "./anonymous.ts"
+import { type Connection, serverUrl, withToken } from "./Connection.ts"
+import { sessionAt } from "./session.ts"
 
-export interface Connection {
-  /** Without a slash at its end. */
-  readonly server: string
-  readonly token: Redacted.Redacted
-}
-
-const httpUrl = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
-
-/** Checks what the user gave. */
-export const connection = (given: {
+/** With the token that the user gave, or else with their session at this server. */
+export const connection = Effect.fn("connection")(function* (given: {
   readonly server: string
   readonly token: Option.Option<Redacted.Redacted>
-}): Effect.Effect<Connection, WrongUsage> => {
-  const server = given.server.trim().replace(/\/+$/u, "")
-  if (!httpUrl.test(server)) {
-    return new WrongUsage({
-      problem: `"${given.server}" is not the URL of a server: use http://host:port or https://host.`
-    })
-  }
+}) {
+  const server = yield* serverUrl(given.server)
   const token = Option.filter(given.token, (value) => Redacted.value(value).trim() !== "")
-  return Option.match(token, {
-    onSome: (token) => Effect.succeed({ server, token }),
-    onNone: () =>
-      new WrongUsage({
-        problem:
-          "This command needs an access token. Make one on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."
-      })
+  if (Option.isSome(token)) return withToken(server, token.value)
+  const session = yield* sessionAt(server)
+  if (Option.isSome(session)) return session.value
+  return yield* new WrongUsage({
+    problem: `You are not signed in at ${server}. Do that with \`errand login\`, or put an access token into ERRAND_TOKEN; \`errand token create --login NAME\` makes one on the server.`
   })
-}
-
-/** Tries of a request whose connection broke, or that a proxy answered for a server that starts just now. */
-const again = Schedule.intersect(Schedule.jittered(Schedule.exponential("200 millis")), Schedule.recurs(2))
+})
 
 /** The methods of the API, by group. A POST carries a key of its own, so that repeating it does nothing twice. */
-export const make = Effect.fn("ErrandClient.make")(function* ({ server, token }: Connection) {
+export const make = Effect.fn("ErrandClient.make")(function* ({ renew, server, token }: Connection) {
   const ids = yield* Ids
+  const patient = yield* patientClient
   const keyed = (request: HttpClientRequest.HttpClientRequest) =>
     request.method === "POST"
       ? Effect.map(ids.plain, (key) => HttpClientRequest.setHeader(request, "idempotency-key", key))
       : Effect.succeed(request)
-  const httpClient = (yield* HttpClient.HttpClient).pipe(
-    HttpClient.mapRequest(HttpClientRequest.bearerToken(token)),
+  const authorized = (request: HttpClientRequest.HttpClientRequest) =>
+    Effect.map(token, (shown) => HttpClientRequest.bearerToken(request, shown))
+  const httpClient = patient.pipe(
     HttpClient.mapRequestEffect(keyed),
-    HttpClient.retryTransient({ schedule: again })
+    HttpClient.mapRequestEffect(authorized),
+    HttpClient.transform((sent, request) =>
+      Effect.gen(function* () {
+        const response = yield* sent
+        if (response.status !== 401 || !(yield* renew)) return response
+        return yield* patient.execute(yield* authorized(request))
+      })
+    )
   )
   return yield* HttpApiClient.makeWith(Api, { httpClient, baseUrl: server })
 })

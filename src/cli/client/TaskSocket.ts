@@ -8,14 +8,14 @@ import { Chunk, Duration, Effect, Exit, Mailbox, Option, Redacted, Schedule, Sch
 import { WebSocket } from "ws"
 import { ClientFrame } from "../../http/api/StreamFrames.ts"
 import { safeLine } from "../render/safeText.ts"
-import type { Connection } from "./ErrandClient.ts"
+import type { Connection } from "./Connection.ts"
 import { readFrames, type Received } from "./frames.ts"
 
 /** No other try will help. */
 export class StreamRefused extends Schema.TaggedError<StreamRefused>()("StreamRefused", { status: Schema.Int }) {
   override get message() {
     return this.status === 401 || this.status === 403
-      ? "The server refuses the token. Make one on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."
+      ? "The server refuses the token. Sign in with `errand login`, or make one on the server with `errand token create --login NAME`, and put it into ERRAND_TOKEN."
       : `The server has no stream at this address (status ${this.status}). Check --server.`
   }
 }
@@ -49,13 +49,14 @@ const streamUrl = (server: string) => `${server.replace(/^http/, "ws")}/api/v1/s
 
 /** The connection is closed with the scope. */
 export const open = Effect.fn("TaskSocket.open")(function* ({ server, token }: Connection) {
+  const shown = yield* token
   const inbox = yield* Mailbox.make<Received, ConnectionLost | StreamRefused>()
   const end = (error: ConnectionLost | StreamRefused) => inbox.unsafeDone(Exit.fail(error))
 
   const socket = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const ws = new WebSocket(streamUrl(server), {
-        headers: { authorization: `Bearer ${Redacted.value(token)}` },
+        headers: { authorization: `Bearer ${Redacted.value(shown)}` },
         handshakeTimeout: handshakeMs,
         maxPayload: largestFrame
       })

@@ -11,7 +11,8 @@ import type { TaskId } from "../../services/Ids.ts"
 import type { AnyEvent } from "../../services/TaskEvent.ts"
 import { isFinal, type TaskStatus } from "../../services/TaskStatus.ts"
 import { safeLine } from "../render/safeText.ts"
-import type { Connection, ErrandClient } from "./ErrandClient.ts"
+import type { Connection } from "./Connection.ts"
+import type { ErrandClient } from "./ErrandClient.ts"
 import type { Received } from "./frames.ts"
 import { ConnectionLost, open, type TaskSocket } from "./TaskSocket.ts"
 
@@ -158,7 +159,15 @@ export const followTask = Effect.fn("followTask")(function* (
     yield* Effect.sleep(Duration.millis(retryInMs))
   })
 
-  const follow: typeof attempt = attempt.pipe(
+  /** A token that was refused may have a successor, with which to try once more. */
+  const admitted = Effect.catchTag(attempt, "StreamRefused", (refused) =>
+    Effect.if(refused.status === 401 ? connection.renew : Effect.succeed(false), {
+      onTrue: () => attempt,
+      onFalse: () => refused
+    })
+  )
+
+  const follow: typeof admitted = admitted.pipe(
     Effect.catchTag("ConnectionLost", (lost: ConnectionLost) => Effect.zipRight(pause(lost), follow))
   )
   return yield* follow

@@ -11,7 +11,8 @@ import { Interrupted, Unsuccessful, WrongUsage } from "../outcome.ts"
 import { line, span } from "../render/Line.ts"
 import { print, Screen, writeJson } from "../Screen.ts"
 import { type Signal, Signals } from "../Signals.ts"
-import type { Connection, ErrandClient } from "./ErrandClient.ts"
+import type { Connection } from "./Connection.ts"
+import type { ErrandClient } from "./ErrandClient.ts"
 import { watchTask } from "./watchTask.ts"
 
 /** How long a person has for the second Ctrl-C. */

@@ -11,7 +11,8 @@ import { afterEvent, afterPreview, doingNothing, frameMs, tellNow } from "../ren
 import { safeLine } from "../render/safeText.ts"
 import { noStory, tellEvent } from "../render/tellEvent.ts"
 import { Screen, writeJson } from "../Screen.ts"
-import type { Connection, ErrandClient } from "./ErrandClient.ts"
+import type { Connection } from "./Connection.ts"
+import type { ErrandClient } from "./ErrandClient.ts"
 import { type Followed, followTask } from "./followTask.ts"
 
 const warning = (text: string) => line(span(`! ${text}`, "warning"))

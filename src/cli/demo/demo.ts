@@ -9,6 +9,7 @@ import { Config, Effect, Layer, Logger, LogLevel, Option, Schema } from "effect"
 import { basename, delimiter, dirname, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as AppConfigEnv from "../../layers/AppConfigEnv.ts"
+import { withToken } from "../client/Connection.ts"
 import { make } from "../client/ErrandClient.ts"
 import { submit } from "../client/runTask.ts"
 import { watchTask } from "../client/watchTask.ts"
@@ -82,7 +83,7 @@ const play = Effect.fn("demo")(function* (options: DemoOptions) {
   )
   yield* options.json ? writeJson({ type: "listening", url: server.url }) : introduce(server.url, remote)
 
-  const connection = { server: server.url, token }
+  const connection = withToken(server.url, token)
   const client = yield* make(connection)
   const request = {
     repository: { url: pathToFileURL(remote).href },

@@ -7,11 +7,11 @@
 import { createInterface, type Interface } from "node:readline"
 import { userInfo } from "node:os"
 import { Console, Duration, Effect, Layer, Option, Schema } from "effect"
-import { renderUnicodeCompact } from "uqr"
 import { Accounts } from "../../services/Accounts.ts"
 import { AppConfig, type Settings } from "../../services/AppConfig.ts"
 import { type Pairing, pairingMinutes, Pairings } from "../../services/Pairings.ts"
-import { codeLine, line, span } from "../render/Line.ts"
+import { line, span } from "../render/Line.ts"
+import { qrCode } from "../render/qrCode.ts"
 import { safeLine } from "../render/safeText.ts"
 import { print, Screen, writeJson } from "../Screen.ts"
 import { layer } from "./pairings.ts"
@@ -54,9 +54,7 @@ const nextLine = (lines: Interface): Effect.Effect<string> =>
 
 const show = (url: string, code: string, login: string) =>
   print(
-    ...renderUnicodeCompact(url, { border: 1 })
-      .split("\n")
-      .map((row) => codeLine(row)),
+    ...qrCode(url),
     line("Open this on the new device: ", span(url, "accent")),
     line(
       "or type the code ",
