@@ -2,7 +2,7 @@ import { FetchHttpClient } from "@effect/platform"
 import { it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { expect } from "vitest"
-import { type Connection, withToken } from "../../src/cli/client/Connection.ts"
+import { type Connection, ServerSilent, withToken } from "../../src/cli/client/Connection.ts"
 import { make } from "../../src/cli/client/ErrandClient.ts"
 import { type Followed, followTask } from "../../src/cli/client/followTask.ts"
 import * as IdsCounter from "../../src/layers/IdsCounter.ts"
@@ -202,6 +202,19 @@ it.live("tries once more with another token, when there is one", () =>
     const again = yield* follow([refuses, refuses, completes], { renew })
     expect(messageOf(again.exit)).toContain("errand login")
     expect(again.subscriptions.length).toBe(2)
+  })
+)
+
+it.live("goes on when the token could not be renewed because the server was away", () =>
+  Effect.gen(function* () {
+    let asked = 0
+    const renew = Effect.suspend(() =>
+      ++asked === 1 ? Effect.fail(new ServerSilent({ server: "s" })) : Effect.succeed(true)
+    )
+    // Fails when what `renew` fails with is passed on (mutation: no `orLost`).
+    const { exit, told } = yield* follow([refuses, refuses, completes], { renew })
+    expect(exit).toEqual(Exit.succeed("completed"))
+    expect(told).toEqual(["Lost", "task.completed", "Live"])
   })
 )
 

@@ -8,7 +8,7 @@ import { Chunk, Duration, Effect, Exit, Mailbox, Option, Redacted, Schedule, Sch
 import { WebSocket } from "ws"
 import { ClientFrame } from "../../http/api/StreamFrames.ts"
 import { safeLine } from "../render/safeText.ts"
-import type { Connection } from "./Connection.ts"
+import type { Connection, TokenFailure } from "./Connection.ts"
 import { readFrames, type Received } from "./frames.ts"
 
 /** No other try will help. */
@@ -26,6 +26,23 @@ export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("Connec
     return this.detail
   }
 }
+
+const isPassing = (failure: TokenFailure): boolean => {
+  switch (failure._tag) {
+    case "RequestError":
+    case "ResponseError":
+    case "ServerSilent":
+      return true
+    case "Problem":
+      return failure.status >= 500 || failure.status === 429
+    default:
+      return false
+  }
+}
+
+/** A session that can't be renewed because the server is away is no reason to give up. */
+export const orLost = <A>(renewed: Effect.Effect<A, TokenFailure>) =>
+  Effect.catchIf(renewed, isPassing, ({ message }) => new ConnectionLost({ detail: safeLine(message) }))
 
 export interface TaskSocket {
   readonly send: (frame: ClientFrame) => Effect.Effect<void>
@@ -49,7 +66,7 @@ const streamUrl = (server: string) => `${server.replace(/^http/, "ws")}/api/v1/s
 
 /** The connection is closed with the scope. */
 export const open = Effect.fn("TaskSocket.open")(function* ({ server, token }: Connection) {
-  const shown = yield* token
+  const shown = yield* orLost(token)
   const inbox = yield* Mailbox.make<Received, ConnectionLost | StreamRefused>()
   const end = (error: ConnectionLost | StreamRefused) => inbox.unsafeDone(Exit.fail(error))
 

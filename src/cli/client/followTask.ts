@@ -14,7 +14,7 @@ import { safeLine } from "../render/safeText.ts"
 import type { Connection } from "./Connection.ts"
 import type { ErrandClient } from "./ErrandClient.ts"
 import type { Received } from "./frames.ts"
-import { ConnectionLost, open, type TaskSocket } from "./TaskSocket.ts"
+import { ConnectionLost, open, orLost, type TaskSocket } from "./TaskSocket.ts"
 
 /** The server ended the subscription for good: the task was deleted, for instance. */
 export class StreamEnded extends Schema.TaggedError<StreamEnded>()("StreamEnded", {
@@ -161,7 +161,7 @@ export const followTask = Effect.fn("followTask")(function* (
 
   /** A token that was refused may have a successor, with which to try once more. */
   const admitted = Effect.catchTag(attempt, "StreamRefused", (refused) =>
-    Effect.if(refused.status === 401 ? connection.renew : Effect.succeed(false), {
+    Effect.if(refused.status === 401 ? orLost(connection.renew) : Effect.succeed(false), {
       onTrue: () => attempt,
       onFalse: () => refused
     })
