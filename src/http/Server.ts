@@ -66,12 +66,15 @@ const routerConfig = HttpRouter.setRouterConfig({
 const untraced = Layer.locallyScoped(HttpMiddleware.currentTracerDisabledWhen, () => true)
 
 /** Serves from when it is built; `HttpServer` tells where. Everything is built before the first connection comes. */
-export const layer = HttpApiBuilder.serve().pipe(
-  Layer.provideMerge(Listener.layer),
-  Layer.provide([api, Stream.layer, PairPage.layer, Webhooks.layer, Edge.layer, TaskMetrics.layer]),
-  Layer.provide([Hub.layer, Limits.layer, PullRequestWatch.layer, Closing.layer]),
-  Layer.provide([routerConfig, untraced])
-)
+export const layerWith = (bounds: Partial<Listener.Bounds>) =>
+  HttpApiBuilder.serve().pipe(
+    Layer.provideMerge(Listener.layerWith(bounds)),
+    Layer.provide([api, Stream.layer, PairPage.layer, Webhooks.layer, Edge.layer, TaskMetrics.layer]),
+    Layer.provide([Hub.layer, Limits.layer, PullRequestWatch.layer, Closing.layer]),
+    Layer.provide([routerConfig, untraced])
+  )
+
+export const layer = layerWith({})
 
 /** An address as a URL, without a slash at its end. */
 export const urlOf = (address: HttpServer.Address): string => {

@@ -13,19 +13,34 @@ import { encodeProblem, Problem } from "./api/Problem.ts"
 import { Closing } from "./Closing.ts"
 import { announcesTooMuch } from "./requestBody.ts"
 
-/** Milliseconds. Slow phones need seconds for a large prompt; slow attackers need for ever. */
-const bounds = {
+/** What a connection may take, in milliseconds. */
+export interface Bounds {
+  readonly headersTimeout: number
+  /** From the first byte of a request to the last of its body. */
+  readonly requestTimeout: number
+  /** Between two requests. */
+  readonly keepAliveTimeout: number
+  /** How often it is looked at; each bound may be exceeded by so much. */
+  readonly connectionsCheckingInterval: number
+}
+
+/** Slow phones need seconds for a large prompt; slow attackers need for ever. */
+const usual: Bounds = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 5_000,
-  maxHeaderSize: 16 * 1024
+  connectionsCheckingInterval: 5_000
 }
+
+const maxHeaderSize = 16 * 1024
 
 /** Time for requests that are being answered when the server stops. */
 const patience = "2 seconds"
 
 const isOf = (error: NodeJS.ErrnoException, code: string) => error.code === code
+
+/** Milliseconds that who was refused has for reading the answer; some never hang up themselves. */
+const lingering = 1_000
 
 /** Requests that Node itself refuses are answered like all others. */
 const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -40,10 +55,11 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   )
+  setTimeout(() => socket.destroy(), lingering).unref()
 }
 
-const makeServer = (): Server => {
-  const server = createServer(bounds)
+const makeServer = (bounds: Bounds): Server => {
+  const server = createServer({ ...bounds, maxHeaderSize })
   // Who asks before sending a large body gets the answer instead of the leave to send it.
   server.on("checkContinue", (request: IncomingMessage, response) => {
     if (announcesTooMuch(request)) response.setHeader("connection", "close")
@@ -72,13 +88,14 @@ const hangUp = (server: Server, closing: Deferred.Deferred<void>) =>
   })
 
 /** An `HttpServer` on the address of the settings; its `address` tells the port that was picked. */
-export const layer = Layer.unwrapEffect(
-  Effect.gen(function* () {
-    const { host, port } = yield* AppConfig
-    const closing = yield* Closing
-    const server = makeServer()
-    return Layer.scopedDiscard(Effect.addFinalizer(() => hangUp(server, closing))).pipe(
-      Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port }))
-    )
-  })
-)
+export const layerWith = (bounds: Partial<Bounds>) =>
+  Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const { host, port } = yield* AppConfig
+      const closing = yield* Closing
+      const server = makeServer({ ...usual, ...bounds })
+      return Layer.scopedDiscard(Effect.addFinalizer(() => hangUp(server, closing))).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port }))
+      )
+    })
+  )

@@ -3,6 +3,7 @@
  * server, a stolen token, a revoked device.
  */
 import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
 import { connect } from "node:net"
@@ -64,6 +65,11 @@ const refreshAndLook = (errand: Errand, refreshToken: string) => {
 }
 
 const fileOf = ({ dataDir }: Errand) => join(dataDir, "errand.db")
+
+const filesBelow = (directory: string) =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 
 const used = (errand: Errand): Promise<number> =>
   Effect.runPromise(
@@ -143,19 +149,33 @@ describe("signing in", () => {
     expect(await me(errand, phone["accessToken"])).toBe(401)
   })
 
-  it("leaves no token readable in the data directory or the log", async () => {
+  // Fails when the vault seals nothing: the token of git was in the database, its log of writes and the backup.
+  it("leaves no token readable in the data directory, a backup of it or the log", async () => {
     const phone = await pairFromTerminal(errand, "careful")
     const next = await post(errand, "refresh", { refreshToken: phone["refreshToken"] })
+    const ofGit = randomBytes(16).toString("hex")
+    const stored = await errand.call("PUT", "git-credentials/git.example", { kind: "token", value: ofGit })
+    expect(stored.status).toBe(204)
     const secrets = [phone, next].flatMap(({ accessToken, refreshToken }) => [
       String(refreshToken).slice("errand_refresh_".length, -6),
       String(accessToken).split(".")[2] ?? ""
     ])
-    const files = readdirSync(errand.dataDir).filter((name) => /\.db|-wal|-shm|\.log/.test(name))
+    secrets.push(ofGit, errand.token.slice("errand_".length, -6))
+    const backups = join(errand.temporaryDir, "backups")
+    await errand.command("backup", "--to", backups)
+    const files = [
+      ...filesBelow(errand.dataDir).filter((name) => /\.db|-wal|-shm|\.log/.test(name)),
+      ...filesBelow(backups)
+    ]
     expect(files.some((name) => name.endsWith("-wal"))).toBe(true)
     for (const name of files) {
-      const bytes = readFileSync(join(errand.dataDir, name)).toString("latin1")
+      const bytes = readFileSync(name).toString("latin1")
       for (const secret of secrets) expect([name, bytes.includes(secret)]).toEqual([name, false])
     }
+    // The place of what was looked for is in the backup, readable, and so is the whole database.
+    const databases = files.filter((name) => name.startsWith(backups) && name.endsWith(".db"))
+    expect(databases).toHaveLength(1)
+    expect(readFileSync(databases[0] ?? "").includes("git.example")).toBe(true)
     for (const secret of secrets) expect(errand.output.includes(secret)).toBe(false)
   })
 })

@@ -73,6 +73,7 @@ export interface Fakes {
   readonly backups?: Layer.Layer<Backups>
   readonly egress?: Layer.Layer<Egress>
   readonly logger?: Layer.Layer<never>
+  readonly bounds?: Parameters<typeof Server.layerWith>[0]
   /** Around the transactions of the door, not of the adapters. */
   readonly transaction?: Layer.Layer<Transaction, never, Transaction>
 }
@@ -103,7 +104,7 @@ const prices = Layer.succeed(Pricing, {
 
 /** Everything that the door needs stays visible, so that a test can act as the agent does. */
 export const door = (fakes: Fakes = {}) =>
-  Server.layer.pipe(
+  Server.layerWith(fakes.bounds ?? {}).pipe(
     Layer.provide(fakes.transaction ?? Layer.empty),
     Layer.provideMerge(storage),
     Layer.provideMerge(

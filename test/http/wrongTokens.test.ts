@@ -124,13 +124,21 @@ layer(door(), { excludeTestServices: true })("a token of another kind", (it) => 
 })
 
 layer(door())("an access token", (it) => {
-  it.effect("opens nothing once its ten minutes are over", () =>
+  // Fails when `exp` is not looked at (mutation: a clockTolerance of an hour).
+  it.effect("opens no route and no stream once its ten minutes are over", () =>
     Effect.gen(function* () {
       const { user } = yield* tokenFor("ann")
       const sessions = yield* Sessions
-      const { accessToken } = yield* sessions.open(user.id, "phone")
+      const url = yield* baseUrl
+      const accessToken = Redacted.value((yield* sessions.open(user.id, "phone")).accessToken)
+      expect((yield* ask("GET", "/api/v1/me", { token: accessToken })).status).toBe(200)
       yield* TestClock.adjust("601 seconds")
-      expect(Option.isNone(yield* sessions.authenticate(accessToken))).toBe(true)
+      for (const route of usersRoutes) {
+        const reply = yield* ask(route.method, fill(route.path, values), { token: accessToken, body: bodyFor(route) })
+        expect([route.name, reply.status, reply.json?.code]).toEqual([route.name, 401, "unauthenticated"])
+      }
+      expect(yield* closeCode(url, accessToken, "header")).toBe(401)
+      expect(yield* closeCode(url, accessToken, "frame")).toBe(4401)
     })
   )
 })

@@ -76,6 +76,11 @@ export class GitHubOAuth {
     return true
   }
 
+  /** The person takes back what they let the application do: no grant is renewed any more. */
+  revokeGrants(): void {
+    this.#refreshTokens.clear()
+  }
+
   readonly routes: ReadonlyArray<WebRoute> = [
     { method: "GET", path: "/login/oauth/authorize", answer: ({ url }) => this.#authorize(url) },
     { method: "POST", path: "/login/oauth/access_token", answer: ({ body, state }) => this.#token(read(body), state) },

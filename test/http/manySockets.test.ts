@@ -1,0 +1,115 @@
+/** Connections that cost a client nothing, by the thousand: they are cut in time, and nobody else notices. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { readdirSync } from "node:fs"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { expect, layer } from "@effect/vitest"
+import { Effect, Schedule } from "effect"
+import { ask, baseUrl, door, tokenFor } from "./door.ts"
+
+/** Shorter than usual, so that a test can wait for them, and longer than it takes to open all connections. */
+const bounds = {
+  headersTimeout: 8_000,
+  requestTimeout: 8_000,
+  keepAliveTimeout: 12_000,
+  connectionsCheckingInterval: 500
+}
+
+interface Seen {
+  readonly opened: number
+  readonly ended: number
+  readonly statuses: Readonly<Record<string, number>>
+}
+
+const program = fileURLToPath(new URL("../support/manySockets.mjs", import.meta.url))
+
+/** Connections from a process of their own; gives a question for what became of them. */
+const sockets = Effect.fnUntraced(function* (count: number, words: string, drip?: string) {
+  const { port } = new URL(yield* baseUrl)
+  const args = [program, port, String(count), words, ...(drip === undefined ? [] : [drip])]
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] })),
+    (child) => Effect.sync(() => void child.kill("SIGKILL"))
+  )
+  const lines = createInterface(child.stdout)
+  return Effect.promise(async (): Promise<Seen> => {
+    child.stdin.write("\n")
+    return JSON.parse((await once(lines, "line"))[0])
+  })
+})
+
+const files = Effect.sync(() => readdirSync("/proc/self/fd").length)
+
+const until = <A, R>(effect: Effect.Effect<A, never, R>, holds: (value: A) => boolean) =>
+  effect.pipe(
+    Effect.repeat({ schedule: Schedule.spaced("100 millis"), until: holds }),
+    Effect.timeoutTo({ duration: "30 seconds", onSuccess: () => true, onTimeout: () => false })
+  )
+
+/** What a user who does nothing wrong gets meanwhile, as one status for each second. */
+const served = (token: string) =>
+  Effect.replicateEffect(
+    Effect.zipLeft(
+      ask("GET", "/api/v1/me", { token }).pipe(
+        Effect.map(({ status }) => status),
+        Effect.timeoutTo({ duration: "2 seconds", onSuccess: (status) => status, onTimeout: () => 0 })
+      ),
+      Effect.sleep("200 millis")
+    ),
+    20
+  )
+
+const allServed = Array.from({ length: 20 }, () => 200)
+
+layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many connections", (it) => {
+  const withstands = (count: number, words: string, drip?: string) =>
+    Effect.gen(function* () {
+      const { token } = yield* tokenFor("honest")
+      yield* served(token)
+      const before = { files: yield* files, memory: process.memoryUsage.rss() }
+      const seen = yield* sockets(count, words, drip)
+      expect(yield* until(seen, ({ opened }) => opened === count)).toBe(true)
+      expect(yield* until(files, (now) => now >= before.files + count)).toBe(true)
+      expect(yield* served(token)).toEqual(allServed)
+      expect(process.memoryUsage.rss() - before.memory).toBeLessThan(300e6)
+      expect(yield* until(seen, ({ ended }) => ended === count)).toBe(true)
+      // Also of those who never hang up themselves nothing is left.
+      expect(yield* until(files, (now) => now <= before.files + 20)).toBe(true)
+      return (yield* seen).statuses
+    })
+
+  // Fails with headersTimeout 0, and when who was refused is left to hang up: every descriptor stayed.
+  it.scoped(
+    "that say nothing are ended, nine thousand of them",
+    () =>
+      Effect.gen(function* () {
+        expect(yield* withstands(9_000, "")).toEqual({ 408: 9_000 })
+      }),
+    90_000
+  )
+
+  // Fails with keepAliveTimeout 0.
+  it.scoped(
+    "that are kept after an answer are ended, nine thousand of them",
+    () =>
+      Effect.gen(function* () {
+        expect(yield* withstands(9_000, "GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")).toEqual({ 200: 9_000 })
+      }),
+    90_000
+  )
+
+  // Fails with requestTimeout 0. Who may not ask at all is told so at once, and is read no longer than the others.
+  it.scoped.each([
+    ["auth/refresh", 408],
+    ["tasks", 401]
+  ] as const)(
+    "whose bodies for /%s trickle are ended, a thousand of them, though each moves all the time",
+    ([path, status]) =>
+      Effect.gen(function* () {
+        const head = `POST /api/v1/${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n`
+        expect(yield* withstands(1_000, head, "x")).toEqual({ [status]: 1_000 })
+      }),
+    90_000
+  )
+})
