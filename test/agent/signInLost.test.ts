@@ -105,6 +105,7 @@ const allWait = each("paused reconnect_github")
 const pullsOf = ({ state }: GitHub) => [...state.repositories.values()].map(({ pulls }) => pulls.length)
 
 describe("twenty tasks on one sign-in at GitHub", { timeout: 120_000 }, () => {
+  // Fails when each asker renews for itself.
   it.scopedLive("renew it once, and all complete", () =>
     onStage(({ github, goOn, oauth, submitAll }) =>
       Effect.gen(function* () {
@@ -119,6 +120,7 @@ describe("twenty tasks on one sign-in at GitHub", { timeout: 120_000 }, () => {
     )
   )
 
+  // Fails when a sign-in wakes only what waits for a credential: they stayed paused.
   it.scopedLive("pause when the answer to its renewal is lost, and go on after another sign-in", () =>
     onStage(({ github, goOn, oauth, submitAll }) =>
       Effect.gen(function* () {
@@ -139,6 +141,7 @@ describe("twenty tasks on one sign-in at GitHub", { timeout: 120_000 }, () => {
     )
   )
 
+  // Fails when a refused push fails the task: all twenty did.
   it.scopedLive("pause with their work when GitHub takes it back in mid-task, and deliver after another sign-in", () =>
     onStage(({ github, goOn, oauth, submitAll }) =>
       Effect.gen(function* () {

@@ -149,7 +149,7 @@ describe("signing in", () => {
     expect(await me(errand, phone["accessToken"])).toBe(401)
   })
 
-  // Fails when the vault seals nothing: the token of git was in the database, its log of writes and the backup.
+  // Fails when the vault seals nothing: the token was in the log of writes and in the backup.
   it("leaves no token readable in the data directory, a backup of it or the log", async () => {
     const phone = await pairFromTerminal(errand, "careful")
     const next = await post(errand, "refresh", { refreshToken: phone["refreshToken"] })
@@ -168,10 +168,11 @@ describe("signing in", () => {
       ...filesBelow(backups)
     ]
     expect(files.some((name) => name.endsWith("-wal"))).toBe(true)
-    for (const name of files) {
-      const bytes = readFileSync(name).toString("latin1")
-      for (const secret of secrets) expect([name, bytes.includes(secret)]).toEqual([name, false])
-    }
+    const leaks = files.filter((name) => {
+      const bytes = readFileSync(name)
+      return secrets.some((secret) => bytes.includes(secret))
+    })
+    expect(leaks).toEqual([])
     // The place of what was looked for is in the backup, readable, and so is the whole database.
     const databases = files.filter((name) => name.startsWith(backups) && name.endsWith(".db"))
     expect(databases).toHaveLength(1)

@@ -130,7 +130,6 @@ layer(door(), { excludeTestServices: true })("every route of a user", (it) => {
     })
   )
 
-  // Fails when the owner of a question, a task or a device is not compared.
   it.effect("answers for what is somebody else's exactly as for what is not there, and changes nothing", () =>
     Effect.gen(function* () {
       const victim = yield* tokenFor("victim")

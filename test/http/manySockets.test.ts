@@ -62,24 +62,25 @@ const served = (token: string) =>
 
 const allServed = Array.from({ length: 20 }, () => 200)
 
-layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many connections", (it) => {
-  const withstands = (count: number, words: string, drip?: string) =>
-    Effect.gen(function* () {
-      const { token } = yield* tokenFor("honest")
-      yield* served(token)
-      const before = { files: yield* files, memory: process.memoryUsage.rss() }
-      const seen = yield* sockets(count, words, drip)
-      expect(yield* until(seen, ({ opened }) => opened === count)).toBe(true)
-      expect(yield* until(files, (now) => now >= before.files + count)).toBe(true)
-      expect(yield* served(token)).toEqual(allServed)
-      expect(process.memoryUsage.rss() - before.memory).toBeLessThan(300e6)
-      expect(yield* until(seen, ({ ended }) => ended === count)).toBe(true)
-      // Also of those who never hang up themselves nothing is left.
-      expect(yield* until(files, (now) => now <= before.files + 20)).toBe(true)
-      return (yield* seen).statuses
-    })
+/** Opens them, and waits for their end; gives how often each status came. */
+const withstands = (count: number, words: string, drip?: string) =>
+  Effect.gen(function* () {
+    const { token } = yield* tokenFor("honest")
+    yield* served(token)
+    const before = { files: yield* files, memory: process.memoryUsage.rss() }
+    const seen = yield* sockets(count, words, drip)
+    expect(yield* until(seen, ({ opened }) => opened === count)).toBe(true)
+    expect(yield* until(files, (now) => now >= before.files + count)).toBe(true)
+    expect(yield* served(token)).toEqual(allServed)
+    expect(process.memoryUsage.rss() - before.memory).toBeLessThan(300e6)
+    expect(yield* until(seen, ({ ended }) => ended === count)).toBe(true)
+    // Also of those who never hang up themselves nothing is left.
+    expect(yield* until(files, (now) => now <= before.files + 20)).toBe(true)
+    return (yield* seen).statuses
+  })
 
-  // Fails with headersTimeout 0, and when who was refused is left to hang up: every descriptor stayed.
+layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many connections", (it) => {
+  // Fails when who was refused is left to hang up: every descriptor stayed.
   it.scoped(
     "that say nothing are ended, nine thousand of them",
     () =>
@@ -89,7 +90,6 @@ layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many co
     90_000
   )
 
-  // Fails with keepAliveTimeout 0.
   it.scoped(
     "that are kept after an answer are ended, nine thousand of them",
     () =>
@@ -99,7 +99,7 @@ layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many co
     90_000
   )
 
-  // Fails with requestTimeout 0. Who may not ask at all is told so at once, and is read no longer than the others.
+  // Fails when who was refused is left to hang up. Who may not ask at all is told so at once, and is read no longer than the others.
   it.scoped.each([
     ["auth/refresh", 408],
     ["tasks", 401]
