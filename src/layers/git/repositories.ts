@@ -59,10 +59,11 @@ export const makeRepositories = Effect.fnUntraced(function* (git: Git, directory
     ])
   })
 
-  /** Removes the locks of a former life as well; nothing of this one has begun. */
+  /** Removes locks and half written objects of a former life as well; nothing of this one has begun. */
   const sweepAll = Effect.fnUntraced(function* (path: string) {
     yield* sweep(path)
     yield* remove([
+      ...(yield* list(join(path, "objects"), true)).filter((name) => /\/[0-9a-f]{2}\/tmp_obj_[^/]+$/.test(name)),
       ...(yield* list(path)).filter((name) => name.endsWith(".lock") || name.endsWith("/gc.pid")),
       ...(yield* list(join(path, "refs"), true)).filter((name) => name.endsWith(".lock"))
     ])
