@@ -41,7 +41,8 @@ const compileAddon = (home) => (place) => {
   const gyp = join(npm, "npm/node_modules/node-gyp/bin/node-gyp.js")
   run(join(home, "bin/node"), [gyp, "rebuild", "--release", "--silent", `--nodedir=${home}`], {
     cwd: source,
-    env: { ...process.env, PATH: `${join(home, "bin")}:${process.env.PATH}` }
+    // npm's own setting of the headers would count for more than the option.
+    env: { ...process.env, npm_config_nodedir: home, PATH: `${join(home, "bin")}:${process.env.PATH}` }
   })
   copyFileSync(join(source, "build/Release/better_sqlite3.node"), join(place, "better_sqlite3.node"))
   run("strip", ["--strip-unneeded", join(place, "better_sqlite3.node")])
