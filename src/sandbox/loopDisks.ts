@@ -122,9 +122,11 @@ export const make = (
         const making = spare ?? (yield* Effect.forkIn(prepare(template), serverScope))
         spare = undefined
         yield* restock(template)
-        const disk = yield* Fiber.join(making).pipe(
+        // Not joined: that would bring the scope of the task along that had it made, which is closed by now.
+        const outcome = Effect.flatten(Fiber.await(making))
+        const disk = yield* outcome.pipe(
           Effect.interruptible,
-          Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(Fiber.join(making), release), serverScope))
+          Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(outcome, release), serverScope))
         )
         yield* Effect.addFinalizer(() => release(disk))
         return Option.some(disk.device)

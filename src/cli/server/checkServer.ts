@@ -6,7 +6,7 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, Layer, Option } from "effect"
 import { statfs } from "node:fs/promises"
-import { relative } from "node:path"
+import { join, relative } from "node:path"
 import * as ClaudeClientScripted from "../../layers/ClaudeClientScripted.ts"
 import { DataDir } from "../../layers/DataDirLock.ts"
 import * as EgressMemory from "../../layers/EgressMemory.ts"
@@ -46,13 +46,16 @@ const checkDisk = ({ dataDir, diskFloorBytes }: Settings) =>
     })
   )
 
-/** Health is all that is asked of it, so no lock is needed, no container is anybody's, and nothing has a way out. */
+/**
+ * Health is all that is asked of it, so no lock is needed, no container is anybody's, and nothing has a way out. In a
+ * directory of its own, which nobody makes: it would take the disks of a server that runs for leavings.
+ */
 const engine = SandboxDocker.layer.pipe(
   Layer.provide(EgressMemory.layer),
   Layer.provide(
     Layer.effect(
       DataDir,
-      Effect.map(AppConfig, ({ dataDir }) => ({ path: dataDir, serverId: "doctor" }))
+      Effect.map(AppConfig, ({ dataDir }) => ({ path: join(dataDir, "doctor"), serverId: "doctor" }))
     )
   )
 )
