@@ -1,6 +1,7 @@
 /** Checks of the machine that need no settings. */
-import { Command } from "@effect/platform"
-import { Effect, Option } from "effect"
+import { Config, Effect, Option } from "effect"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
 import { type Finding, ok, problem } from "./Finding.ts"
 
 const atLeast = (found: string, major: number, minor: number): boolean => {
@@ -11,8 +12,19 @@ const atLeast = (found: string, major: number, minor: number): boolean => {
 export const checkNode = (version: string): Finding =>
   atLeast(version, 20, 19) ? ok("node", version) : problem("node", version, "Errand needs Node 20.19 or newer.")
 
+const searchPath = Config.string("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
+const patienceMs = 5_000
+
+/** Not the platform's `Command`: that one would hand on the server's environment, with the keys in it. */
 const outputOf = (program: string) =>
-  Command.string(Command.make(program, "--version")).pipe(Effect.timeout("5 seconds"), Effect.option)
+  Effect.flatMap(searchPath, (PATH) =>
+    Effect.tryPromise((signal) =>
+      promisify(execFile)(program, ["--version"], { env: { PATH }, timeout: patienceMs, signal })
+    )
+  ).pipe(
+    Effect.map(({ stdout }) => stdout),
+    Effect.option
+  )
 
 const installGit = "Install git 2.32 or newer, for instance with `apt-get install git`."
 
