@@ -131,7 +131,7 @@ layer(gitStoreLayer({ allowLocal: true }), { excludeTestServices: true })("objec
         const { files, truncated } = yield* store.diff(key, base, head)
         expect([files.length, truncated]).toEqual([3_000, true])
         expect(yield* store.changedPaths(key, base, head, ["**/Jenkinsfile"])).toEqual([])
-      }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true, receiveTime: "1 minute", diffTime: "1 minute" }))),
+      }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true }))),
     180_000
   )
 
