@@ -11,7 +11,8 @@ import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { byRun, RunSuperseded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
-import { TaskRepo } from "../services/TaskRepo.ts"
+import { type Changed, type IllegalTransition, type TaskNotFound, TaskRepo } from "../services/TaskRepo.ts"
+import { type StorageFull, Transaction } from "../services/Transaction.ts"
 
 /** Interrupts for the tools that run now, if any do: a request calls all of them, and none is kept for a later tool. */
 export type ToolInterrupts = Set<() => void>
@@ -25,6 +26,10 @@ export interface TaskRun {
    * Fails once another run has taken over, or the task was cancelled.
    */
   readonly record: (changes: ReadonlyArray<TaskChange>) => Effect.Effect<Task, RunSuperseded>
+  /** As `record`, of changes that are chosen in the transaction that stores them, for the task as it is there. */
+  readonly recordChosen: <R>(
+    choose: (task: Task) => Effect.Effect<ReadonlyArray<TaskChange>, never, R>
+  ) => Effect.Effect<Task, RunSuperseded, R>
   /** The time of work since the last lap, as a change to record. */
   readonly lap: Effect.Effect<TaskChange>
   /** Begins a new lap: the time since the last one was not work. */
@@ -41,6 +46,8 @@ export interface TaskRun {
 /** How long a write that found no space waits before it is tried again. */
 const spaceCheck = Duration.seconds(2)
 
+type WriteFailure = RunSuperseded | StorageFull | TaskNotFound | IllegalTransition
+
 const isPendingNews = (id: TaskId) => {
   const stream = taskStream(id)
   return (news: News): boolean =>
@@ -52,6 +59,7 @@ export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolI
   const repo = yield* TaskRepo
   const bus = yield* EventBus
   const budgets = yield* Budgets
+  const transaction = yield* Transaction
   const { id, owner, secrets: names } = lease.task
   const secrets = names.length === 0 ? [] : yield* Effect.flatMap(Secrets, (stored) => stored.find(owner, names))
   yield* Effect.addFinalizer(() => budgets.release(id, lease.run))
@@ -64,11 +72,12 @@ export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolI
   const lapStart = MutableRef.make(yield* Clock.currentTimeMillis)
   const nextLap = Effect.map(Clock.currentTimeMillis, (now) => now - MutableRef.getAndSet(lapStart, now))
   const superseded = () => new RunSuperseded({ run: lease.run })
-  const record = (changes: ReadonlyArray<TaskChange>): Effect.Effect<Task, RunSuperseded> =>
-    repo.change(id, byRun(lease.run, changes)).pipe(
+  const change = (changes: ReadonlyArray<TaskChange>) => repo.change(id, byRun(lease.run, changes))
+  const keepTrying = <R>(write: Effect.Effect<Changed, WriteFailure, R>): Effect.Effect<Task, RunSuperseded, R> =>
+    write.pipe(
       Effect.map(({ task }) => MutableRef.setAndGet(current, task)),
       Effect.catchTags({
-        StorageFull: () => Effect.delay(record(changes), spaceCheck),
+        StorageFull: () => Effect.delay(keepTrying(write), spaceCheck),
         TaskNotFound: superseded,
         IllegalTransition: superseded
       })
@@ -82,7 +91,9 @@ export const make = Effect.fnUntraced(function* (lease: Lease, interrupts: ToolI
     lap: Effect.map(nextLap, (ms) => TaskChange.Worked({ ms })),
     skipLap: Effect.asVoid(nextLap),
     task: Effect.sync(() => MutableRef.get(current)),
-    record
+    record: (changes) => keepTrying(change(changes)),
+    recordChosen: (choose) =>
+      keepTrying(transaction.run(repo.get(id).pipe(Effect.flatMap(choose), Effect.flatMap(change))))
   }
   return run
 })

@@ -5,13 +5,13 @@ import { Effect, Option } from "effect"
 import { Budgets } from "../services/Budgets.ts"
 import type { TurnRequest } from "../services/ClaudeClient.ts"
 import { priceOf, Pricing } from "../services/Pricing.ts"
-import type { MoneyLimit } from "../services/Task.ts"
+import type { MoneyLimit, Task } from "../services/Task.ts"
 import * as Limits from "./limits.ts"
 import { TaskPaused } from "./outcome.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
-const reached = (limit: MoneyLimit, neededUsd: number) =>
-  new TaskPaused({ reason: "budget_reached", budget: { limit, neededUsd } })
+const reached = ({ limits }: Task, limit: MoneyLimit, neededUsd: number) =>
+  new TaskPaused({ reason: "budget_reached", budget: { limit, neededUsd }, limits })
 
 /** The request with an answer as long as the tightest limit pays for; fails with that limit when it pays for too little. */
 export const afford = Effect.fnUntraced(function* (run: TaskRun, request: TurnRequest, size: Limits.RequestSize) {
@@ -23,7 +23,7 @@ export const afford = Effect.fnUntraced(function* (run: TaskRun, request: TurnRe
   const input = Limits.inputBound(size)
   const leastUsd = Limits.worstCost(price, input, Limits.minOutputTokens)
   const wanted = Limits.affordableTokens(price, task.limits.maxCostUsd - task.usage.costUsd, input)
-  if (Option.isNone(wanted)) return yield* reached("task", leastUsd)
+  if (Option.isNone(wanted)) return yield* reached(task, "task", leastUsd)
   const mostUsd = Limits.worstCost(price, input, wanted.value)
   const usd = yield* budgets
     .reserve({
@@ -35,7 +35,7 @@ export const afford = Effect.fnUntraced(function* (run: TaskRun, request: TurnRe
       leastUsd,
       mostUsd
     })
-    .pipe(Effect.catchTag("BudgetReached", ({ limit }) => reached(limit, leastUsd)))
+    .pipe(Effect.catchTag("BudgetReached", ({ limit }) => reached(task, limit, leastUsd)))
   if (usd >= mostUsd) return { ...request, maxTokens: wanted.value }
   return {
     ...request,

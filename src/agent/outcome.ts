@@ -2,7 +2,7 @@
  * The ways in which a run ends other than with the work done.
  */
 import { Schema } from "effect"
-import { PausedBudget } from "../services/Task.ts"
+import { Limits, PausedBudget } from "../services/Task.ts"
 
 /** The task can't be done like this: it becomes `failed` with this code. */
 export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
@@ -14,7 +14,9 @@ export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
 export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", {
   reason: Schema.String,
   /** With the reason `budget_reached`. */
-  budget: Schema.optionalWith(PausedBudget, { exact: true })
+  budget: Schema.optionalWith(PausedBudget, { exact: true }),
+  /** Where one of the task's own limits is the reason: all of them, as they were when it was reached. */
+  limits: Schema.optionalWith(Limits, { exact: true })
 }) {}
 
 /** Nobody answered for a while: the run gives its sandbox and slot back, the answer starts another. */

@@ -16,6 +16,7 @@ import { ciChangesRefused } from "./ciChanges.ts"
 import { deliver } from "./deliver.ts"
 import { remainingMs } from "./limits.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { pause } from "./pause.ts"
 import { remoteRetries, remoteTrouble } from "./remote.ts"
 import { resume } from "./resume.ts"
 import { sandboxDiskFull, sandboxRetries, sandboxTrouble } from "./sandboxTrouble.ts"
@@ -39,9 +40,8 @@ export const runTask = Effect.fn("runTask")(
     yield* Effect.scoped(story(run)).pipe(
       Effect.catchTags({
         TaskFailed: ({ code, message }) => end(run, TaskChange.Failed({ error: { code, message } })),
-        TaskPaused: ({ budget, reason }) =>
-          end(run, TaskChange.Paused(budget === undefined ? { reason } : { reason, budget })),
-        StorageFull: () => end(run, TaskChange.Paused({ reason: diskFull })),
+        TaskPaused: (paused) => pause(run, paused),
+        StorageFull: () => pause(run, { reason: diskFull }),
         TaskParked: () => Effect.void,
         SandboxLost: ({ detail, limit }) =>
           Effect.zipRight(
@@ -91,9 +91,12 @@ const putBack = (run: TaskRun.TaskRun) =>
 const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const place = yield* prepare(run)
   const progress = yield* resume(run, place)
-  const left = Duration.millis(remainingMs(yield* run.task))
+  const begun = yield* run.task
   const conversation = yield* work(run, place, progress).pipe(
-    Effect.timeoutFail({ duration: left, onTimeout: () => new TaskPaused({ reason: "time_limit_reached" }) })
+    Effect.timeoutFail({
+      duration: Duration.millis(remainingMs(begun)),
+      onTimeout: () => new TaskPaused({ reason: "time_limit_reached", limits: begun.limits })
+    })
   )
   yield* deliver(run, lastWords(conversation))
   yield* end(run, TaskChange.Completed())

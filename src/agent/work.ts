@@ -98,7 +98,7 @@ const plan = Effect.fnUntraced(function* (run: TaskRun, messages: ReadonlyArray<
   const disk = yield* DiskSpace
   if (yield* disk.low) return yield* new TaskPaused({ reason: diskFull })
   const reached = Limits.reached(task)
-  if (Option.isSome(reached)) return yield* new TaskPaused({ reason: reached.value })
+  if (Option.isSome(reached)) return yield* new TaskPaused({ reason: reached.value, limits: task.limits })
   return toRequest(task.model, messages, Limits.maxOutputTokens)
 })
 

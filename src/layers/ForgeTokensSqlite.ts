@@ -181,10 +181,10 @@ export const layer = Layer.effect(
 
       remove: Effect.fn("ForgeTokens.remove")(function* (owner, host) {
         const at = placeOf(owner, host)
-        yield* Ref.update(unsaved, HashMap.remove(purpose(at)))
         const rows = yield* transaction.run(
           Effect.orDie(sql`DELETE FROM forge_grants WHERE user_id = ${at.owner} AND host = ${at.host} RETURNING host`)
         )
+        yield* transaction.afterCommit(Ref.update(unsaved, HashMap.remove(purpose(at))))
         return rows.length > 0
       }),
 

@@ -25,6 +25,8 @@ import type { ClaudeClient } from "../services/ClaudeClient.ts"
 import { DiskSpace } from "../services/DiskSpace.ts"
 import type { EventBus } from "../services/EventBus.ts"
 import type { Forge } from "../services/Forge.ts"
+import type { ForgeTokens } from "../services/ForgeTokens.ts"
+import type { GitCredentials } from "../services/GitCredentials.ts"
 import type { GitStore } from "../services/GitStore.ts"
 import type { Ids, TaskId } from "../services/Ids.ts"
 import type { Pricing } from "../services/Pricing.ts"
@@ -34,6 +36,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
 import { type Question, TaskRepo } from "../services/TaskRepo.ts"
 import { TaskRunner } from "../services/TaskRunner.ts"
+import type { Transaction } from "../services/Transaction.ts"
 import { resumeWithSpace } from "./resumeWithSpace.ts"
 
 /** How often an engine that was not ready is asked again, and questions are looked through. */
@@ -47,6 +50,8 @@ type Needs =
   | DiskSpace
   | EventBus
   | Forge
+  | ForgeTokens
+  | GitCredentials
   | GitStore
   | Ids
   | Pricing
@@ -54,6 +59,7 @@ type Needs =
   | Secrets
   | TaskQueue
   | TaskRepo
+  | Transaction
 
 export const layer = Layer.scoped(
   TaskRunner,

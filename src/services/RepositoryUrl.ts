@@ -5,6 +5,7 @@
  * Does not own: where the host's name leads (`layers/` checks addresses when it connects).
  */
 import { Either, Schema } from "effect"
+import type { Settings } from "./AppConfig.ts"
 
 export class RepositoryUrlRefused extends Schema.TaggedError<RepositoryUrlRefused>()("RepositoryUrlRefused", {
   reason: Schema.String
@@ -19,6 +20,11 @@ export interface UrlPolicy {
   readonly trustedHosts: ReadonlyArray<string>
   readonly allowLocal: boolean
 }
+
+export const policyOf = (settings: Pick<Settings, "trustedGitHosts" | "allowLocalRepositories">): UrlPolicy => ({
+  trustedHosts: settings.trustedGitHosts,
+  allowLocal: settings.allowLocalRepositories
+})
 
 /** A URL that may be used, in parts. `host` has its port only when that is not the scheme's own. */
 export interface RepositoryUrl {
@@ -78,6 +84,10 @@ export const parse = (text: string, policy: UrlPolicy): Either.Either<Repository
   if (text !== `${scheme}://${url.username === "" ? "" : "git@"}${url.host}${url.pathname}`) return notCanonical
   return remote(scheme, url.host, url.pathname, text, policy)
 }
+
+/** The host that a credential must be for; null when the URL may not be used any more. */
+export const hostOf = (text: string, policy: UrlPolicy): string | null =>
+  Either.match(parse(text, policy), { onLeft: () => null, onRight: ({ host }) => host })
 
 const remote = (
   scheme: "https" | "http" | "ssh",

@@ -126,8 +126,8 @@ export const spaceReturned: Decide<never> = (task) =>
     ? Either.right([TaskChange.Queued({ reason: "resume" })])
     : nothing
 
-/** Whether a higher limit of the task takes away what paused it. */
-const lifts = (task: Task, limits: Limits): boolean => {
+/** Whether higher limits of the task take away what paused it. */
+export const lifts = (task: Task, limits: Limits): boolean => {
   switch (task.pausedReason) {
     case "budget_reached":
       return limits.maxCostUsd > task.limits.maxCostUsd && (task.pausedBudget?.limit ?? "task") === "task"

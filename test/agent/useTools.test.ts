@@ -29,6 +29,7 @@ const runWith = (interrupts: ToolInterrupts, mask = noMask): TaskRun => ({
   number: 1,
   task: Effect.succeed(task),
   record: () => Effect.succeed(task),
+  recordChosen: () => Effect.succeed(task),
   lap: Effect.dieMessage("nothing is measured here"),
   skipLap: Effect.void,
   mayHavePending: MutableRef.make(false),

@@ -26,6 +26,7 @@ const runOf = (task: MutableRef.MutableRef<Task>, now: Timestamp): TaskRun => ({
         changes.reduce((before, change) => evolve(before, change, now), MutableRef.get(task))
       )
     ),
+  recordChosen: () => Effect.dieMessage("a look pauses nothing"),
   lap: Effect.succeed(TaskChange.Worked({ ms: 0 })),
   skipLap: Effect.void,
   mayHavePending: MutableRef.make(false),

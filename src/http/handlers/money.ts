@@ -5,6 +5,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { DateTime, Effect } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { Budgets } from "../../services/Budgets.ts"
+import { policyOf } from "../../services/RepositoryUrl.ts"
 import type { Day } from "../../services/Task.ts"
 import { TaskRepo } from "../../services/TaskRepo.ts"
 import { CurrentPrincipal } from "../api/Authentication.ts"
@@ -39,10 +40,9 @@ const range = Effect.fnUntraced(function* (params: { readonly from?: Day; readon
 
 export const layer = HttpApiBuilder.group(Api, "money", (handlers) =>
   Effect.gen(function* () {
-    const config = yield* AppConfig
     const repo = yield* TaskRepo
     const budgets = yield* Budgets
-    const policy = { trustedHosts: config.trustedGitHosts, allowLocal: config.allowLocalRepositories }
+    const policy = policyOf(yield* AppConfig)
 
     return handlers
       .handle("usage", ({ urlParams: { by, cursor, from, limit, to } }) =>
