@@ -1,30 +1,15 @@
 /** The single executable and the image around it, on Debian 12 without Node. */
 import { Effect, Exit, Scope } from "effect"
-import { execFile, execFileSync } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { afterAll, beforeAll, expect, it } from "vitest"
+import { buildServer, docker, engineSocket as socket, root, serverImage as image } from "../support/docker.ts"
 import { describeWithEngine } from "../support/engine.ts"
 import { type GitServer, gitServer } from "../support/gitServer.ts"
-
-const root = fileURLToPath(new URL("../..", import.meta.url))
-const image = "errand:test"
-const socket = "/var/run/docker.sock"
-
-/** What a command says, and how it ends. */
-const docker = async (...args: ReadonlyArray<string>) => {
-  const options = { timeout: 120_000, maxBuffer: 10_000_000 }
-  const { code, stderr, stdout } = await promisify(execFile)("docker", args, options).then(
-    (result) => ({ ...result, code: 0 }),
-    (error: { code: number; stdout: string; stderr: string }) => error
-  )
-  return { code, stdout, stderr }
-}
 
 const inside = (name: string, command: string) => docker("exec", name, "bash", "-c", command)
 
@@ -35,12 +20,7 @@ describeWithEngine("the executable", () => {
   let git: GitServer
 
   beforeAll(async () => {
-    const options = { cwd: root, stdio: "inherit", timeout: 600_000 } as const
-    execFileSync(process.execPath, ["scripts/build-binary.mjs"], options)
-    execFileSync("docker", ["build", "--quiet", "--tag", image, "."], {
-      ...options,
-      env: { ...process.env, DOCKER_BUILDKIT: "0" }
-    })
+    buildServer()
     git = await Effect.runPromise(Scope.extend(gitServer, scope))
   }, 900_000)
 

@@ -252,7 +252,8 @@ describe("a registry", () => {
         ["two other lengths", get(path, "Content-Length: 5\r\nContent-Length: 6\r\n") + "hello", "400"],
         ["a body of 1 GB", get(path, "Content-Length: 1073741824\r\n") + "x".repeat(100_000), "400"],
         ["a header of 20 kB", get(path, `X: ${"x".repeat(20_000)}\r\n`), "431"],
-        ["3,000 headers", get(path, "a: b\r\n".repeat(3_000)), "431"],
+        // Under 16 KiB as every version of Node counts them: it is their number that is refused.
+        ["2,000 headers", get(path, "a: b\r\n".repeat(2_000)), "431"],
         ["a bare line feed", "GET /npm/left-pad HTTP/1.1\nHost: x\n\n", "400"],
         ["no host", "GET /npm/left-pad HTTP/1.1\r\n\r\n", "400"]
       ] as const) {

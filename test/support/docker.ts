@@ -1,0 +1,60 @@
+/** The engine's command line, and the image of the server for tests that deploy it. */
+import { execFile, execFileSync } from "node:child_process"
+import { existsSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { bundle } from "./errand.ts"
+
+export const root = fileURLToPath(new URL("../..", import.meta.url))
+export const engineSocket = "/var/run/docker.sock"
+/** The server, as `npm run image` makes it. */
+export const serverImage = "errand:test"
+const executable = join(root, "dist/errand")
+
+export interface Told {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What a program says, and how it ends. */
+export const tell = async (
+  program: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {}
+): Promise<Told> => {
+  const options = { timeout: 120_000, maxBuffer: 10_000_000, env: { ...process.env, ...env } }
+  return await promisify(execFile)(program, args, options).then(
+    ({ stderr, stdout }) => ({ code: 0, stdout, stderr }),
+    ({ code, stderr, stdout }: Told) => ({ code, stdout, stderr })
+  )
+}
+
+export const docker = (...args: ReadonlyArray<string>) => tell("docker", args)
+
+/** The same for what must succeed; gives what it said. */
+export const docked = async (...args: ReadonlyArray<string>): Promise<string> => {
+  const { code, stderr, stdout } = await docker(...args)
+  if (code !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`)
+  return stdout.trim()
+}
+
+export const build = (image: string, ...args: ReadonlyArray<string>) =>
+  execFileSync("docker", ["build", "--quiet", "--tag", image, ...args], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    timeout: 600_000,
+    env: { ...process.env, DOCKER_BUILDKIT: "0" }
+  })
+
+/** Newer than the bundle that this run of the tests began with: it was made by this run. */
+const isOfThisRun = () => existsSync(executable) && statSync(executable).mtimeMs > statSync(bundle).mtimeMs
+
+/** Makes dist/errand, once for all tests, and the image around it. */
+export const buildServer = () => {
+  if (!isOfThisRun()) {
+    execFileSync(process.execPath, ["scripts/build-binary.mjs"], { cwd: root, stdio: "inherit", timeout: 600_000 })
+  }
+  build(serverImage, ".")
+}
