@@ -33,4 +33,5 @@ export const startServer: Context.Tag.Service<ServerProcess>["start"] = (setting
     )
     yield* Effect.sync(letHeapGrow)
     return { url: HttpServer.formatAddress(Context.get(door, HttpServer.HttpServer).address) }
-  })
+    // Nobody reads the spans that Effect makes of every method; those that somebody does are `services/traced.ts`.
+  }).pipe(Effect.withTracerEnabled(false))

@@ -3,7 +3,13 @@
  */
 import { Duration, Effect, Metric, Option, Random, Schedule } from "effect"
 import { Budgets } from "../services/Budgets.ts"
-import { ClaudeClient, type ClaudeError, type PartialResponse, type TurnRequest } from "../services/ClaudeClient.ts"
+import {
+  ClaudeClient,
+  type ClaudeError,
+  type PartialResponse,
+  type Response,
+  type TurnRequest
+} from "../services/ClaudeClient.ts"
 import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { MessageId } from "../services/Ids.ts"
 import { maskContent } from "../services/maskChange.ts"
@@ -11,6 +17,7 @@ import type { MaskedPieces } from "../services/masking.ts"
 import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import type { RunSuperseded } from "../services/TaskCommands.ts"
+import { type Attributes, traced } from "../services/traced.ts"
 import { afford } from "./afford.ts"
 import type { RequestSize } from "./limits.ts"
 import * as Measured from "./modelMetrics.ts"
@@ -31,7 +38,9 @@ export const askModel = Effect.fnUntraced(function* (
   messageId: MessageId
 ) {
   const attempt = afford(run, request, size).pipe(
-    Effect.flatMap((affordable) => Metric.trackDuration(once(run, affordable, messageId), Measured.turnSeconds)),
+    Effect.flatMap((affordable) =>
+      Metric.trackDuration(asSpan(affordable, once(run, affordable, messageId)), Measured.turnSeconds)
+    ),
     Effect.tapError((error) => countPartial(run, error))
   )
   return yield* attempt.pipe(
@@ -76,6 +85,33 @@ const once = Effect.fnUntraced(function* (run: TaskRun, request: TurnRequest, me
     block.offset += text.length
   })
   return run.mask.active ? { ...response, content: maskContent(run.mask, response.content) } : response
+})
+
+/** In the words that OpenTelemetry has for it. */
+const asSpan = <E, R>(request: TurnRequest, effect: Effect.Effect<Response, E, R>) =>
+  traced(
+    `chat ${request.model}`,
+    {
+      kind: "client",
+      attributes: {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": request.model,
+        "gen_ai.request.max_tokens": request.maxTokens
+      }
+    },
+    (note) => Effect.tap(effect, (response) => Effect.sync(() => note(answered(response))))
+  )
+
+const answered = ({ id, model, stopReason, tokens }: Response): Attributes => ({
+  "gen_ai.response.id": id,
+  "gen_ai.response.model": model,
+  "gen_ai.response.finish_reasons": [stopReason],
+  // Those from the cache among them, which the API counts apart.
+  "gen_ai.usage.input_tokens": tokens.inputTokens + tokens.cacheReadTokens + tokens.cacheWriteTokens,
+  "gen_ai.usage.output_tokens": tokens.outputTokens,
+  "gen_ai.usage.cache_read.input_tokens": tokens.cacheReadTokens,
+  "gen_ai.usage.cache_creation.input_tokens": tokens.cacheWriteTokens
 })
 
 /** The schedule is made for those who need it: it costs as much as the rest of a step. */

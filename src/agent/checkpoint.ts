@@ -7,6 +7,7 @@ import type { CommitId } from "../services/Ids.ts"
 import type { SandboxHandle } from "../services/Sandbox.ts"
 import { type Task, Timestamp } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
+import { inSpan } from "../services/traced.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
 import { sandboxDiskFull } from "./sandboxTrouble.ts"
 import { refusedWork } from "./refusedObject.ts"
@@ -59,7 +60,9 @@ export const save = Effect.fnUntraced(function* (
 ) {
   if (!(yield* mayHaveChanged(place))) return yield* record(run, [...news, ...results])
   yield* record(run, news)
-  const checkpoint = yield* Effect.catchTag(takeEdits(run, place), "EditsUnfit", () => takeAll(run, place))
+  const checkpoint = yield* Effect.catchTag(takeEdits(run, place), "EditsUnfit", () => takeAll(run, place)).pipe(
+    inSpan("checkpoint")
+  )
   yield* record(run, [...results, ...Option.toArray(checkpoint)])
 })
 
@@ -67,7 +70,7 @@ export const save = Effect.fnUntraced(function* (
 export const saveForSure = Effect.fnUntraced(function* (run: TaskRun, place: Workplace) {
   if ((yield* Ref.get(place.tree)) === "saved") return
   yield* Ref.set(place.tree, "saved")
-  yield* record(run, Option.toArray(yield* takeAll(run, place)))
+  yield* record(run, Option.toArray(yield* takeAll(run, place).pipe(inSpan("checkpoint"))))
 })
 
 const mayHaveChanged = Effect.fnUntraced(function* ({ sandbox, tree }: Workplace) {

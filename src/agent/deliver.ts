@@ -8,6 +8,7 @@ import type { CommitId } from "../services/Ids.ts"
 import type { Task } from "../services/Task.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
+import { inSpan } from "../services/traced.ts"
 import type { StorageFull } from "../services/Transaction.ts"
 import { storeKey } from "./checkpoint.ts"
 import { clearCiChanges } from "./ciChanges.ts"
@@ -22,7 +23,7 @@ const author = { name: "Errand", email: "errand@localhost" }
 /** Delivers what was saved, as far as it is not delivered yet. Doing it again after a crash changes nothing. */
 export const deliver = Effect.fn("deliver")(function* (run: TaskRun, closingWords: string) {
   yield* bringBranch(run, closingWords)
-  yield* bringPullRequest(run)
+  yield* bringPullRequest(run).pipe(inSpan("pull request"))
 })
 
 /**
@@ -110,7 +111,7 @@ const push = Effect.fnUntraced(function* (
   const task = yield* run.task
   yield* store
     .push(storeKey(task), { branch: task.branch, commit, expected })
-    .pipe(Effect.retry(remoteRetries(run)), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
+    .pipe(Effect.retry(remoteRetries(run)), inSpan("push"), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
   return commit
 })
 

@@ -11,6 +11,7 @@ import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull, type RunSuperseded, secretNeeded } from "../services/TaskCommands.ts"
 import type { Lease } from "../services/TaskQueue.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
+import { inSpan } from "../services/traced.ts"
 import { lastSaved, noCommits, storeKey, type Workplace } from "./checkpoint.ts"
 import { ciChangesRefused } from "./ciChanges.ts"
 import { deliver } from "./deliver.ts"
@@ -21,6 +22,7 @@ import { remoteRetries, remoteTrouble } from "./remote.ts"
 import { resume } from "./resume.ts"
 import { sandboxDiskFull, sandboxRetries, sandboxTrouble } from "./sandboxTrouble.ts"
 import * as TaskRun from "./TaskRun.ts"
+import { traceRun } from "./traceRun.ts"
 import { layOut } from "./workspace.ts"
 import { work } from "./work.ts"
 
@@ -61,7 +63,8 @@ export const runTask = Effect.fn("runTask")(
         )
       ),
       Effect.onExit((exit) => (Exit.isInterrupted(exit) ? putBack(run) : Effect.void)),
-      Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message))
+      Effect.catchTag("RunSuperseded", (error: RunSuperseded) => Effect.logDebug(error.message)),
+      traceRun(run, lease.task)
     )
     yield* takeUp(lease.task.id)
   },
@@ -89,7 +92,7 @@ const putBack = (run: TaskRun.TaskRun) =>
   )
 
 const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
-  const place = yield* prepare(run)
+  const place = yield* prepare(run).pipe(inSpan("prepare"))
   const progress = yield* resume(run, place)
   const begun = yield* run.task
   const conversation = yield* work(run, place, progress).pipe(
@@ -98,7 +101,7 @@ const story = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
       onTimeout: () => new TaskPaused({ reason: "time_limit_reached", limits: begun.limits })
     })
   )
-  yield* deliver(run, lastWords(conversation))
+  yield* deliver(run, lastWords(conversation)).pipe(inSpan("deliver"))
   yield* end(run, TaskChange.Completed())
 })
 
@@ -107,7 +110,10 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
   const store = yield* GitStore
   const task = yield* run.task
   const key = storeKey(task)
-  const [start, sandbox] = yield* Effect.all([findStart(run), openSandbox(run)], { concurrency: 2 })
+  const [start, sandbox] = yield* Effect.all(
+    [findStart(run).pipe(inSpan("fetch")), openSandbox(run).pipe(inSpan("open sandbox"))],
+    { concurrency: 2 }
+  )
   if (task.headCommit !== null && !(yield* store.hasCommit(key, task.headCommit))) return yield* checkpointLost
   const files = task.headCommit ?? start.commit
   yield* layOut(sandbox, {
@@ -116,6 +122,7 @@ const prepare = Effect.fnUntraced(function* (run: TaskRun.TaskRun) {
     files,
     pack: files === null ? null : store.pack(key, [files, ...(start.commit === null ? [] : [start.commit])], [])
   }).pipe(
+    inSpan("lay out"),
     Effect.catchTags({
       RemoteFailed: remoteTrouble(run),
       PipeFailed: ({ message }) => new TaskFailed({ code: "clone_failed", message }),

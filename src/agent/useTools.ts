@@ -7,6 +7,7 @@ import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { ToolResultBlock, ToolUseBlock } from "../services/Message.ts"
 import type { SandboxHandle } from "../services/Sandbox.ts"
 import { TaskChange } from "../services/TaskChange.ts"
+import { type Attributes, traced } from "../services/traced.ts"
 import { reasonToAsk } from "./approvals.ts"
 import { answerText, type Asking, askUser, defaultAnswer, findQuestion } from "./askUser.ts"
 import { toolResult } from "./conversation.ts"
@@ -76,7 +77,7 @@ const timed = Effect.fnUntraced(function* (
       ? Effect.succeed(
           failure(`The input of ${call.name} is not whole, valid JSON, so nothing was run. Send it again.`)
         )
-      : perform(run, sandbox, call)
+      : asSpan(call, perform(run, sandbox, call))
   )
   const outcome = { ...unmasked, output: run.mask.text(unmasked.output) }
   return {
@@ -90,6 +91,22 @@ const timed = Effect.fnUntraced(function* (
     }),
     result: toolResult(call.id, forModel(outcome.output), outcome.isError)
   }
+})
+
+/** A name that no tool has is the model's own words. */
+const asSpan = <E, R>({ id, name }: ToolUseBlock, effect: Effect.Effect<ToolOutcome, E, R>) => {
+  const tool = isTool(name) ? name : "unknown"
+  return traced(
+    `execute_tool ${tool}`,
+    { attributes: { "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool, "gen_ai.tool.call.id": id } },
+    (note) => Effect.tap(effect, (outcome) => Effect.sync(() => note(told(outcome))))
+  )
+}
+
+const told = ({ bytes, exitCode, isError }: ToolOutcome): Attributes => ({
+  "errand.tool.output_bytes": bytes,
+  ...(exitCode === null ? {} : { "process.exit.code": exitCode }),
+  ...(isError ? { "error.type": "tool_error" } : {})
 })
 
 const interrupted = failure("[interrupted: the user has sent a message]")

@@ -12,6 +12,7 @@ import { type ContentBlock, textOf } from "../services/Message.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { diskFull, type RunSuperseded } from "../services/TaskCommands.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
+import { inSpan } from "../services/traced.ts"
 import { askModel, counted } from "./askModel.ts"
 import { save, saveForSure, type Workplace } from "./checkpoint.ts"
 import { saysSomething, text, toRequest } from "./conversation.ts"
@@ -52,8 +53,10 @@ export const work = Effect.fn("work")(function* (run: TaskRun, place: Workplace,
       yield* saveForSure(run, place)
       return progress.messages
     }
-    progress = yield* turn(run, place, progress, news)
-    if (progress.knownTokens > Limits.compactionThreshold) progress = yield* sumUp(run, place, progress)
+    progress = yield* turn(run, place, progress, news).pipe(inSpan("turn"))
+    if (progress.knownTokens > Limits.compactionThreshold) {
+      progress = yield* sumUp(run, place, progress).pipe(inSpan("compact"))
+    }
   }
 })
 

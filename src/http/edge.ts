@@ -17,6 +17,7 @@ import { Limits } from "./limits.ts"
 import * as Metrics from "./metrics.ts"
 import { chosenRequestId } from "./requestId.ts"
 import { streamPath } from "./stream/streamPath.ts"
+import { traceRequest } from "./traceRequest.ts"
 import { notFound } from "./translate.ts"
 
 const internalError = Problem.of(
@@ -90,6 +91,14 @@ const measure = (method: string, status: string, seconds: number) =>
     Metric.update(Metrics.requestSeconds, seconds)
   )
 
+/** Whatever is logged about such a request concerns that task. */
+const taskPath = /^\/api\/v1\/tasks\/(task_[0-9A-HJKMNP-TV-Z]{26})(?:\/|$)/
+
+const spanAttributes = (requestId: string, taskId: string | undefined) => ({
+  "errand.request.id": requestId,
+  ...(taskId === undefined ? {} : { "errand.task.id": taskId })
+})
+
 export const layer = HttpApiBuilder.middleware(
   Effect.gen(function* () {
     const ids = yield* Ids
@@ -100,21 +109,23 @@ export const layer = HttpApiBuilder.middleware(
         const request = yield* HttpServerRequest.HttpServerRequest
         const requestId = chosenRequestId(request.headers["x-request-id"]) ?? (yield* ids.plain)
         const start = yield* Clock.currentTimeMillis
+        // Without the query, which may hold what does not belong in logs.
+        const [path = ""] = request.url.split("?", 1)
+        const taskId = taskPath.exec(path)?.[1]
+        const task = taskId === undefined ? {} : { taskId }
         const handled = guard.allowsHost(request.headers["host"])
           ? Effect.catchAllCause(Effect.zipRight(limits.address, app), (cause) => recover(cause, requestId))
           : Effect.succeed(answer(hostRefused, requestId))
         return yield* Effect.gen(function* () {
-          const response = yield* handled
+          const response = yield* traceRequest(request, path, spanAttributes(requestId, taskId), handled)
           const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
           const { method } = request
-          // Without the query, which may hold what does not belong in logs.
-          const path = request.url.split("?", 1)[0]
           const { status } = response
           // Sockets have metrics of their own; here they would look like answers that took hours.
           if (path !== streamPath) yield* measure(method, String(status), seconds)
           yield* Effect.annotateLogs(Effect.logDebug("Answered."), { method, path, status, seconds })
           return HttpServerResponse.setHeaders(response, { ...headers, ...response.headers, "x-request-id": requestId })
-        }).pipe(Effect.annotateLogs("requestId", requestId))
+        }).pipe(Effect.annotateLogs({ requestId, ...task }))
       })
   })
 )

@@ -8,6 +8,7 @@ import { Config, ConfigError, ConfigProvider, Effect, Either, Layer, Option, Sch
 import { AppConfig, type GitHubSettings, type SandboxLimits, type Settings } from "../services/AppConfig.ts"
 import { dataDir, type EnvironmentVariables, variablesOn } from "./EnvironmentVariables.ts"
 import { type HostSize, measureHost } from "./hostSize.ts"
+import { traceSettings } from "./otlp/variables.ts"
 import type { SettingDocumentation } from "./Setting.ts"
 
 /** Variables with values that can't be used; each problem names the variable, its value and the remedy. */
@@ -91,6 +92,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     strict: all.strict.config,
     acceptedFindings: all.acceptedFindings.config,
     litestreamUrl: all.litestreamUrl.config,
+    traces: traceSettings(all),
     taskRetentionDays: all.taskRetentionDays.config,
     diskFloorBytes: all.diskFloor.config
   })

@@ -8,6 +8,7 @@
  *               ├─ DiskSpace, Backups
  *               ├─ Sandbox       (docker, process) ── Egress ── NetworkLog
  *               └─ ClaudeClient  (anthropic, scripted)
+ *   TracerOtlp, below all of them
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import type { FileSystem } from "@effect/platform/FileSystem"
@@ -52,6 +53,7 @@ import * as TaskQueueSqlite from "./TaskQueueSqlite.ts"
 import * as TaskRepoSqlite from "./TaskRepoSqlite.ts"
 import * as TaskRunnerFibers from "./TaskRunnerFibers.ts"
 import * as TicketsSqlite from "./TicketsSqlite.ts"
+import * as TracerOtlp from "./TracerOtlp.ts"
 import * as TransactionSqlite from "./TransactionSqlite.ts"
 import * as VaultAesGcm from "./VaultAesGcm.ts"
 
@@ -82,6 +84,7 @@ export const layerWith = (parts: Partial<Parts>) => {
   const given: Parts = { config: AppConfigEnv.layer, sandbox, model, ...parts }
   const ground = DiskSpaceStatfs.layer.pipe(
     Layer.provideMerge(DataDirLock.layer),
+    Layer.provideMerge(TracerOtlp.layer),
     Layer.provideMerge(Layer.mergeAll(given.config, IdsUlid.layer, NodeContext.layer))
   )
   const storage = TaskRepoSqlite.layer.pipe(

@@ -7,6 +7,7 @@
 import { Either } from "effect"
 import { resolve } from "node:path"
 import { defaultDiskFloor, defaultSandboxLimits, type HostSize } from "./hostSize.ts"
+import { otlpVariables } from "./otlp/variables.ts"
 import { optional, withComputedDefault, withDefault } from "./Setting.ts"
 import * as Syntax from "./SettingSyntax.ts"
 
@@ -250,7 +251,8 @@ export const variablesOn = (machine: HostSize) => {
       Syntax.pathPatterns,
       "",
       "More paths that count as CI definitions: files, directories or patterns with * and **, divided by commas."
-    )
+    ),
+    ...otlpVariables
   }
 }
 

@@ -19,10 +19,14 @@ export interface Setting<A> {
   readonly config: Config.Config<A>
 }
 
-const isSecret = (name: string): boolean => /_(?:KEY|SECRET)$/.test(name)
+const isSecret = (name: string): boolean => /_(?:KEY|SECRET|HEADERS)$/.test(name)
+
+/** A URL can hold a password, and what is wrong with a setting is read in logs. */
+const withoutUser = (text: string) => text.replace(/(https?:\/\/)[^/@\s]*@/gi, "$1…@")
 
 const refusal = (name: string, text: string, remedy: string): ConfigError.ConfigError => {
-  const subject = isSecret(name) ? `${name} can't be used` : `${name} is ${JSON.stringify(text.slice(0, 80))}`
+  const shown = JSON.stringify(withoutUser(text).slice(0, 80))
+  const subject = isSecret(name) ? `${name} can't be used` : `${name} is ${shown}`
   return ConfigError.InvalidData([], `${subject}: use ${remedy}.`)
 }
 

@@ -29,6 +29,16 @@ export interface GitHubSettings {
   }
 }
 
+/** Where traces go, by OTLP over HTTP. */
+export interface TraceSettings {
+  readonly url: string
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  /** Milliseconds for the whole of a request. */
+  readonly timeoutMs: number
+  /** What each of them says of this server; `service.name` is among it. */
+  readonly resource: Readonly<Record<string, string>>
+}
+
 export type CiPolicy = "allow" | "ask" | "refuse"
 
 export interface Settings {
@@ -103,6 +113,8 @@ export interface Settings {
   readonly acceptedFindings: ReadonlyArray<string>
   /** Metrics of the Litestream that replicates the database; none: nothing does. */
   readonly litestreamUrl: Option.Option<string>
+  /** None: nothing is traced. */
+  readonly traces: Option.Option<TraceSettings>
   /** Days after which final tasks are deleted; none keeps them. */
   readonly taskRetentionDays: Option.Option<number>
   /** Bytes of free space below which new tasks are refused and running ones pause. */
