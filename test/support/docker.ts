@@ -12,6 +12,16 @@ export const engineSocket = "/var/run/docker.sock"
 export const serverImage = "errand:test"
 const executable = join(root, "dist/errand")
 
+/**
+ * What `--privileged` gives, but for a capability that root lacks on some virtual machines: there the engine refuses to
+ * give it to a container, and with it the container.
+ */
+export const asPrivileged = [
+  "--cap-add=ALL",
+  "--cap-drop=SYS_RESOURCE",
+  ...["seccomp", "apparmor", "systempaths"].map((wall) => `--security-opt=${wall}=unconfined`)
+]
+
 export interface Told {
   readonly code: number
   readonly stdout: string
