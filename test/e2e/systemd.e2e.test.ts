@@ -71,6 +71,9 @@ describeWithEngine("systemd", () => {
     return { path, ...(await inside(`ERRAND_TOKEN=${token} errand ${words}`)) }
   }
 
+  const newestTask = async () =>
+    JSON.parse((await inside(`ERRAND_TOKEN=${token} errand tasks --json`)).stdout.split("\n")[0] ?? "{}") as Json
+
   beforeAll(async () => {
     buildServer()
     writeFileSync(join(place, "Dockerfile"), dockerfile)
@@ -190,8 +193,6 @@ describeWithEngine("systemd", () => {
   it("starts the server again that was killed, which goes on where it was, and stops it in good order", async () => {
     const { path, stdout } = await run("long", "Long work", "--detach")
     const id = stdout.trim()
-    const task = async () =>
-      JSON.parse((await inside(`ERRAND_TOKEN=${token} errand tasks --json`)).stdout.split("\n")[0] ?? "{}") as Json
     await vi.waitFor(
       async () => expect((await inside(`ERRAND_TOKEN=${token} errand logs ${id}`)).stdout).toContain("sleep 600"),
       {
@@ -206,11 +207,11 @@ describeWithEngine("systemd", () => {
       interval: 250
     })
     await answers()
-    await vi.waitFor(async () => expect(await task()).toMatchObject({ id, status: "completed" }), {
+    await vi.waitFor(async () => expect(await newestTask()).toMatchObject({ id, status: "completed" }), {
       timeout: 40_000,
       interval: 500
     })
-    expect(await Effect.runPromise(gitText(path, ["show", `${(await task())["branch"]}:kept.txt`]))).toBe("kept")
+    expect(await Effect.runPromise(gitText(path, ["show", `${(await newestTask())["branch"]}:kept.txt`]))).toBe("kept")
     const began = Date.now()
     await done("systemctl stop errand")
     expect(Date.now() - began).toBeLessThan(15_000)
