@@ -54,6 +54,8 @@ class BrowserSocket extends WebSocket {
   }
 }
 
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+
 describe("the examples of docs/api.md", () => {
   const scope = Effect.runSync(Scope.make())
   const directory = mkdtempSync(join(tmpdir(), "errand-api-"))
@@ -108,8 +110,6 @@ describe("the examples of docs/api.md", () => {
     })
     return stdout
   }
-
-  const numbered = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
 
   const begin = async (prompt: string, settings: Json = {}): Promise<Json> =>
     await errand.submit({ repository: { url: remote.url }, prompt, ...settings })

@@ -32,6 +32,10 @@ const hasError = async (grammar: string, text: string) => {
 /** Names in backticks. */
 const named = new Set([...page.replace(/^```[^]*?^```$/gm, "").matchAll(/`([^`\n]+)`/g)].map(([, name]) => name))
 
+/** The names of a union's members. */
+const types = (union: { readonly members: ReadonlyArray<{ readonly fields: { readonly type: unknown } }> }) =>
+  union.members.map(({ fields }) => String((fields.type as { readonly literals: ReadonlyArray<string> }).literals[0]))
+
 describe("docs/api.md", () => {
   it("shows every example as it is (npx vitest run -u writes them)", async () => {
     expect([...page.matchAll(block)].map(([, file]) => file).toSorted()).toEqual(files.toSorted())
@@ -54,10 +58,6 @@ describe("docs/api.md", () => {
   })
 
   it("names every code, event, frame, reason and way in which a stream ends", () => {
-    const types = (union: { readonly members: ReadonlyArray<{ readonly fields: { readonly type: unknown } }> }) =>
-      union.members.map(({ fields }) =>
-        String((fields.type as { readonly literals: ReadonlyArray<string> }).literals[0])
-      )
     const words = [...Object.keys(problemKinds), ...types(TaskEvent), ...types(ServerFrame), ...RunReason.literals]
     expect(words.length).toBeGreaterThan(80)
     expect(words.filter((word) => !named.has(word))).toEqual([])
