@@ -13,7 +13,6 @@ import {
 import { EventBus, taskStream } from "../services/EventBus.ts"
 import type { MessageId } from "../services/Ids.ts"
 import { maskContent } from "../services/maskChange.ts"
-import type { MaskedPieces } from "../services/masking.ts"
 import { costOf, priceOf, Pricing } from "../services/Pricing.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import type { RunSuperseded } from "../services/TaskCommands.ts"
@@ -22,6 +21,7 @@ import { afford } from "./afford.ts"
 import type { RequestSize } from "./limits.ts"
 import * as Measured from "./modelMetrics.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { showText } from "./showText.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
 /** How long an API that fails is asked again before the task fails. */
@@ -74,16 +74,15 @@ const once = Effect.fnUntraced(function* (run: TaskRun, request: TurnRequest, me
   const claude = yield* ClaudeClient
   const bus = yield* EventBus
   const stream = taskStream((yield* run.task).id)
-  const shown = new Map<number, { offset: number; readonly pieces: MaskedPieces }>()
+  const shown = new Map<number, ReturnType<typeof showText>>()
   const response = yield* claude.turn(request, (event) => {
     if (event._tag !== "TextDelta") return
-    const block = shown.get(event.block) ?? { offset: 0, pieces: run.mask.pieces() }
-    shown.set(event.block, block)
-    const text = block.pieces.push(event.text)
-    if (text === "") return
-    bus.preview({ stream, item: `${messageId}:${event.block}`, offset: block.offset, text })
-    block.offset += text.length
+    const { block, text } = event
+    const shows = shown.get(block) ?? showText(bus, run.mask, { stream, item: `${messageId}:${block}` })
+    shown.set(block, shows)
+    shows.push(text)
   })
+  for (const shows of shown.values()) shows.end()
   return run.mask.active ? { ...response, content: maskContent(run.mask, response.content) } : response
 })
 

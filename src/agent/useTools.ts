@@ -11,6 +11,7 @@ import { type Attributes, traced } from "../services/traced.ts"
 import { reasonToAsk } from "./approvals.ts"
 import { answerText, type Asking, askUser, defaultAnswer, findQuestion } from "./askUser.ts"
 import { toolResult } from "./conversation.ts"
+import { showText } from "./showText.ts"
 import type { TaskRun } from "./TaskRun.ts"
 import { decoders, invalidInput, isReadOnly, isTool } from "./toolCatalogue.ts"
 import { failure, forModel, runTool, type ToolOutcome } from "./tools.ts"
@@ -137,16 +138,13 @@ const perform = Effect.fnUntraced(function* (run: TaskRun, sandbox: SandboxHandl
   const { commandSilenceMs: silenceMs } = (yield* AppConfig).sandbox
   const { id } = yield* run.task
   const decoder = new TextDecoder()
-  const pieces = run.mask.pieces()
-  let offset = 0
-  const onOutput = (chunk: Uint8Array) => {
-    const text = pieces.push(decoder.decode(chunk, { stream: true }))
-    if (text === "") return
-    bus.preview({ stream: taskStream(id), item: call.id, offset, text })
-    offset += text.length
-  }
+  const shows = showText(bus, run.mask, { stream: taskStream(id), item: call.id })
+  const onOutput = (chunk: Uint8Array) => shows.push(decoder.decode(chunk, { stream: true }))
   const tool = runTool(sandbox, call.name, call.input, { onOutput, silenceMs })
-  return yield* interruptible(run, tool)
+  const outcome = yield* interruptible(run, tool)
+  shows.push(decoder.decode())
+  shows.end()
+  return outcome
 })
 
 const askFor = Effect.fnUntraced(function* (run: TaskRun, call: ToolUseBlock, asking: Omit<Asking, "toolCallId">) {

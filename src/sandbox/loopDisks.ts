@@ -6,7 +6,7 @@
  * Does not own: the images (`diskImages.ts`), mounting (the engine does it), and the limit of a volume that is measured
  * instead (`runner/budget.py`).
  */
-import { Effect, ExecutionStrategy, Exit, Fiber, Option, Scope } from "effect"
+import { Deferred, Effect, ExecutionStrategy, Exit, FiberId, Option, Scope } from "effect"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { attachCopy, clearImages, type DiskImageFailed, makeTemplate } from "./diskImages.ts"
@@ -42,6 +42,10 @@ interface Disk {
   readonly scope: Scope.CloseableScope
 }
 
+type Making = Deferred.Deferred<Disk, DiskImageFailed>
+
+const release = ({ scope }: Disk) => Scope.close(scope, Exit.void)
+
 const without = (missing: string): Support => ({ missing })
 
 export const make = (
@@ -54,7 +58,7 @@ export const make = (
     const oneAtATime = yield* Effect.makeSemaphore(1)
     let known: Support | undefined
     let made = 0
-    let spare: Fiber.Fiber<Disk, DiskImageFailed> | undefined
+    let spare: Making | undefined
 
     const settle = (support: Support) =>
       Effect.sync(() => {
@@ -108,25 +112,28 @@ export const make = (
         return { device, scope }
       })
 
-    const restock = (template: string) =>
-      Effect.gen(function* () {
-        yield* Effect.sleep(restockDelay)
-        spare ??= yield* Effect.forkIn(prepare(template), serverScope)
-      }).pipe(Effect.forkIn(serverScope))
+    const begin = (template: string, making: Making) =>
+      Effect.forkIn(Effect.intoDeferred(prepare(template), making), serverScope)
 
-    const release = ({ scope }: Disk) => Scope.close(scope, Exit.void)
+    /** Whoever comes first puts down that one is being made before anybody else can look. */
+    const restock = (template: string) =>
+      Effect.suspend(() => {
+        if (spare !== undefined) return Effect.void
+        spare = Deferred.unsafeMake(FiberId.none)
+        return begin(template, spare)
+      }).pipe(Effect.delay(restockDelay), Effect.forkIn(serverScope))
 
     /** Whoever gives up waiting leaves it to be released. */
     const takeFrom = (template: string) =>
       Effect.gen(function* () {
-        const making = spare ?? (yield* Effect.forkIn(prepare(template), serverScope))
+        const kept = spare
         spare = undefined
+        const making = kept ?? (yield* Deferred.make<Disk, DiskImageFailed>())
+        if (kept === undefined) yield* begin(template, making)
         yield* restock(template)
-        // Not joined: that would bring the scope of the task along that had it made, which is closed by now.
-        const outcome = Effect.flatten(Fiber.await(making))
-        const disk = yield* outcome.pipe(
+        const disk = yield* Deferred.await(making).pipe(
           Effect.interruptible,
-          Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(outcome, release), serverScope))
+          Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(Deferred.await(making), release), serverScope))
         )
         yield* Effect.addFinalizer(() => release(disk))
         return Option.some(disk.device)

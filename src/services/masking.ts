@@ -34,7 +34,22 @@ const insideBase64 = (value: string, before: number): string => {
   return encoded.slice(Math.ceil((before * 8) / 6), Math.floor(((before + value.length) * 8) / 6))
 }
 
-/** What a value looks like in a header, in a URL, in JSON, in `Basic` credentials, in a dump. */
+/** What programs write for `"` and `'` in a page. */
+const quotes = [
+  ['"', "'"],
+  ["&quot;", "'"],
+  ["&quot;", "&#39;"],
+  ["&quot;", "&#x27;"],
+  ["&quot;", "&apos;"],
+  ["&#34;", "&#39;"]
+] as const
+
+const inHtml = (value: string): ReadonlyArray<string> => {
+  const text = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+  return quotes.map(([double, single]) => text.replaceAll('"', double).replaceAll("'", single))
+}
+
+/** What a value looks like in a header, in a URL, in JSON, in a page, in `Basic` credentials, in a dump. */
 export const formsOf = (value: string): ReadonlyArray<string> => {
   const url = [encodeURIComponent(value), new URLSearchParams([["", value]]).toString().slice(1)]
   const json = JSON.stringify(value).slice(1, -1)
@@ -46,6 +61,7 @@ export const formsOf = (value: string): ReadonlyArray<string> => {
     ...url.map((form) => form.replace(/%../g, (escape) => escape.toLowerCase())),
     json,
     json.replaceAll("/", "\\/"),
+    ...inHtml(value),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
     hex,

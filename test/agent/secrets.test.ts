@@ -29,7 +29,7 @@ const bytesBelow = (directory: string): string =>
     .join("\n")
 
 /** In two halves, so that it comes in two pieces. */
-const halves = `printf 'it is canary-s3cret'; sleep 0.3; printf '/value+1.\n'`
+const halves = `printf 'it is canary-s3cret'; sleep 0.3; printf '/value+1. Not canary-s3'`
 
 const script: ScriptSource = {
   scenarios: [
@@ -40,7 +40,7 @@ const script: ScriptSource = {
         { tools: [{ name: "run_command", input: { command: halves } }] },
         { tools: [{ name: "write_file", input: { path: "notes.txt", content: `Uses ${value}` } }] },
         { tools: [{ name: "read_file", input: { path: `${value}.txt` } }] },
-        { text: `Done with ${value}.` }
+        { text: `Done with ${value}, and not with canary-s` }
       ]
     }
   ]
@@ -56,7 +56,7 @@ const stage = Effect.gen(function* () {
 
 describe("a secret whose value is in the sandbox", () => {
   // Seen to fail, each by itself: without the mask of the model's answers (the words of the commit), with pieces of its
-  // text or of a command's output that are shown as they come, or masked one by one.
+  // text or of a command's output that are shown as they come, or masked one by one, or shown without their end.
   it.scopedLive(
     "is masked in events, previews, the conversation, the log, the database and the pushed commit's words",
     () =>
@@ -79,9 +79,9 @@ describe("a secret whose value is in the sandbox", () => {
         expect(seen.text).toContain("it is [secret API_KEY].")
         expect(shown.join("")).toContain("it is [secret API_KEY].")
         expect(shown.join("")).not.toContain("canary-s3cret")
-        expect(yield* gitText(remote, ["log", "--format=%B", seen.task.branch, "--not", "main"])).not.toContain(
-          "canary"
-        )
+        expect(shown.filter((text) => text.startsWith("canary"))).toEqual(["canary-s3", "canary-s"])
+        const words = yield* gitText(remote, ["log", "--format=%B", seen.task.branch, "--not", "main"])
+        expect(words).not.toContain("canary-s3cret")
         expect(bytesBelow(dataDir)).not.toContain(value)
       })
   )

@@ -31,6 +31,21 @@ const on = (dataDir: string, ...words: ReadonlyArray<string>) =>
 
 const directory = Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped({ prefix: "errand-" }))
 
+/** Variables of this process as long as the test lasts. */
+const withEnvironment = (variables: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = { ...process.env }
+      Object.assign(process.env, variables)
+      return before
+    }),
+    (before) =>
+      Effect.sync(() => {
+        for (const name of Object.keys(variables)) delete process.env[name]
+        Object.assign(process.env, before)
+      })
+  )
+
 /** Two sessions and a token, of which the second session has ended; what a session needs, and a ticket. */
 const signedIn = (file: string) =>
   Effect.forEach(
@@ -227,13 +242,35 @@ layer(world, { excludeTestServices: true })("errand backup and restore", (it) =>
     })
   )
 
+  // Seen to fail with the platform's way to start programs, which hands on everything: the key was there.
+  it.scoped("hand to Litestream what reaches a replica, and no key of the server", () =>
+    Effect.gen(function* () {
+      const files = yield* FileSystem.FileSystem
+      const programs = yield* directory
+      const seen = join(programs, "seen")
+      yield* files.writeFileString(
+        join(programs, "litestream"),
+        `#!/bin/sh\nenv > '${seen}'\necho no replica >&2; exit 3\n`
+      )
+      yield* files.chmod(join(programs, "litestream"), 0o755)
+      yield* withEnvironment({
+        PATH: `${programs}:${process.env["PATH"]}`,
+        AWS_ACCESS_KEY_ID: "of-the-bucket",
+        ERRAND_BACKUP_BUCKET: "the-bucket",
+        ANTHROPIC_API_KEY: "of-the-model",
+        ERRAND_SECRET_KEY: "a key of more than thirty-two characters"
+      })
+      const { code, complaints } = yield* on(yield* directory, "restore", "s3://bucket/errand")
+      expect({ code, complaints }).toEqual({ code: 1, complaints: expect.stringContaining("(no replica)") })
+      const names = (yield* files.readFileString(seen)).split("\n").map((line) => line.replace(/=.*/, ""))
+      expect(names).toEqual(expect.arrayContaining(["PATH", "AWS_ACCESS_KEY_ID", "ERRAND_BACKUP_BUCKET"]))
+      expect(names.filter((name) => /^(?:ANTHROPIC|ERRAND_SECRET|npm)_/.test(name))).toEqual([])
+    })
+  )
+
   it.scoped("say what is missing for a replica", () =>
     Effect.gen(function* () {
-      const path = process.env["PATH"]
-      yield* Effect.acquireRelease(
-        Effect.sync(() => void (process.env["PATH"] = "/nonexistent")),
-        () => Effect.sync(() => void (process.env["PATH"] = path))
-      )
+      yield* withEnvironment({ PATH: "/nonexistent" })
       const { code, complaints } = yield* on(yield* directory, "restore", "s3://bucket/errand")
       expect({ code, complaints }).toEqual({ code: 1, complaints: expect.stringContaining("litestream.io") })
     })

@@ -4,9 +4,9 @@
  * Owns: taking a copy out of what kind of source there is, checking it, and putting it into place whole or not at all.
  * Does not own: when a server must not run meanwhile (its caller holds the lock of the directory).
  */
-import { Command, FileSystem } from "@effect/platform"
+import { FileSystem } from "@effect/platform"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
-import { DateTime, Effect, Schema, Stream } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import { join, resolve } from "node:path"
 import { fileIn } from "../Sqlite.ts"
 import { makeOwn } from "./afterRestore.ts"
@@ -14,6 +14,7 @@ import { databaseName, digestOf, Manifest, manifestName, repositoriesName } from
 import { stamp } from "./beforeMigration.ts"
 import { BackupUnusable, checkDatabase } from "./checkDatabase.ts"
 import { ownerOnly, settle } from "./copyDatabase.ts"
+import { fetchReplica } from "./fetchReplica.ts"
 import { unbundle } from "./repositoryBundles.ts"
 
 /** What a database consists of while it is in use. */
@@ -38,26 +39,6 @@ const readBackup = Effect.fnUntraced(function* (source: string) {
     if (found !== sha256) return yield* unusable(`${path} is not what was written`)
   }
   return manifest.files.map(({ path }) => path).filter((path) => path.startsWith(`${repositoriesName}/`))
-})
-
-const lastLine = (text: string) => text.trim().split("\n").at(-1) ?? ""
-
-/** Runs Litestream's own restore; a source that ends in .yml is its configuration. */
-const fetchReplica = Effect.fnUntraced(function* (source: string, file: string, target: string) {
-  const unusable = (detail: string) => new BackupUnusable({ source, detail })
-  const from = /\.ya?ml$/.test(source) ? ["-config", source, file] : [source]
-  const program = Command.make("litestream", "restore", "-o", target, ...from).pipe(Command.stdout("inherit"))
-  const { code, output } = yield* Effect.scoped(
-    Effect.gen(function* () {
-      const running = yield* Command.start(program)
-      const output = yield* running.stderr.pipe(
-        Stream.decodeText(),
-        Stream.runFold("", (all, more) => (all + more).slice(-4096))
-      )
-      return { code: yield* running.exitCode, output }
-    })
-  ).pipe(Effect.mapError(() => unusable("there is no program `litestream` on the PATH; install it from litestream.io")))
-  if (code !== 0) return yield* unusable(`litestream failed (${lastLine(output)})`)
 })
 
 const isReplica = (source: string) => /^[a-z][a-z0-9+.-]*:\/\//.test(source) || /\.ya?ml$/.test(source)

@@ -120,9 +120,11 @@ export const exchange = (
     }
 
     client.on("close", () => resume(outcome))
-    client.setTimeout(limits.idleMs, () => client.destroy())
     if (Either.isRight(upstream)) upstream.right.on("close", () => open > 0 || client.end())
-    createServer({ maxHeaderSize: limits.headBytes }, guarded(serve)).emit("connection", client)
+    const server = createServer({ maxHeaderSize: limits.headBytes }, guarded(serve))
+    // Of the server, which bounds every request: one of the socket would be gone after the first answer.
+    server.setTimeout(limits.idleMs)
+    server.emit("connection", client)
     if (client.destroyed) resume(outcome)
     return Effect.sync(() => agent?.destroy())
   })
