@@ -29,10 +29,11 @@ const colors = {
   bar: "#20262e",
   text: "#d6dde6",
   quiet: "#8a96a5",
-  palette: [
-    ...["#5c6773", "#ff7b72", "#7ee787", "#e3b341", "#79b8ff", "#d2a8ff", "#66d9ef", "#d6dde6"],
-    ...["#8a96a5", "#ffa198", "#a2f2ae", "#f2cc60", "#a5d0ff", "#e2c5ff", "#9be9f5", "#ffffff"]
-  ]
+  /** The sixteen of a terminal, in its order. */
+  palette: (
+    "#5c6773 #ff7b72 #7ee787 #e3b341 #79b8ff #d2a8ff #66d9ef #d6dde6 " +
+    "#8a96a5 #ffa198 #a2f2ae #f2cc60 #a5d0ff #e2c5ff #9be9f5 #ffffff"
+  ).split(" ")
 }
 
 /** What the terminal got, in order: `{ms, text}`, where `ms` is how long it took to come. */
