@@ -109,9 +109,16 @@ const push = Effect.fnUntraced(function* (
 ) {
   const store = yield* GitStore
   const task = yield* run.task
-  yield* store
-    .push(storeKey(task), { branch: task.branch, commit, expected })
-    .pipe(Effect.retry(remoteRetries(run)), inSpan("push"), Effect.catchTag("RemoteFailed", remoteTrouble(run)))
+  const onto = (at: CommitId | null) => store.push(storeKey(task), { branch: task.branch, commit, expected: at })
+  yield* onto(expected).pipe(
+    // One that was deleted, as after its merge, is made again: nobody's work is there to be overwritten.
+    Effect.catchTag("BranchMoved", (error) =>
+      error.actual === null && expected !== null ? onto(null) : Effect.fail(error)
+    ),
+    Effect.retry(remoteRetries(run)),
+    inSpan("push"),
+    Effect.catchTag("RemoteFailed", remoteTrouble(run))
+  )
   return commit
 })
 

@@ -2,7 +2,7 @@
  * The ways in which a run ends other than with the work done.
  */
 import { Schema } from "effect"
-import { Limits, PausedBudget } from "../services/Task.ts"
+import { Limits, PausedBudget, Timestamp } from "../services/Task.ts"
 
 /** The task can't be done like this: it becomes `failed` with this code. */
 export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
@@ -18,6 +18,9 @@ export class TaskPaused extends Schema.TaggedError<TaskPaused>()("TaskPaused", {
   /** Where one of the task's own limits is the reason: all of them, as they were when it was reached. */
   limits: Schema.optionalWith(Limits, { exact: true })
 }) {}
+
+/** There is nothing to do before this moment: the run gives its sandbox and slot back, and the queue starts another. */
+export class TaskDeferred extends Schema.TaggedError<TaskDeferred>()("TaskDeferred", { until: Timestamp }) {}
 
 /** Nobody answered for a while: the run gives its sandbox and slot back, the answer starts another. */
 export class TaskParked extends Schema.TaggedError<TaskParked>()("TaskParked", {}) {}

@@ -1,33 +1,24 @@
 /**
  * Trouble with the git remote: when to try again, and what it means for the task when that does not help.
  */
-import { Duration, Effect, Option, Random, Schedule } from "effect"
+import { Effect, Option } from "effect"
 import { AppConfig } from "../services/AppConfig.ts"
 import { forgeOf } from "../services/forges.ts"
 import type { BranchMoved, RemoteFailed } from "../services/GitStore.ts"
-import { TaskChange } from "../services/TaskChange.ts"
 import { credentialNeeded, diskFull, reconnectGitHub } from "../services/TaskCommands.ts"
 import { TaskFailed, TaskPaused } from "./outcome.ts"
+import { retries } from "./retries.ts"
 import type { TaskRun } from "./TaskRun.ts"
 
-const mostRetries = 8
-const longestDelayMs = 60_000
-
-/** One second doubling to a minute with jitter, as long as the remote's trouble may pass by itself. */
+/** For some minutes, as long as the remote's trouble may pass by itself. */
 export const remoteRetries = (run: TaskRun) =>
-  Schedule.identity<RemoteFailed | BranchMoved>().pipe(
-    Schedule.intersect(Schedule.recurs(mostRetries)),
-    Schedule.whileInput((error: RemoteFailed | BranchMoved) => error._tag === "RemoteFailed" && error.retryable),
-    Schedule.modifyDelayEffect(([error, attempt]) =>
-      Effect.gen(function* () {
-        const jitter = yield* Random.nextRange(0.5, 1)
-        const delayMs = Math.round(Math.min(longestDelayMs, 1_000 * 2 ** attempt) * jitter)
-        const retry = { code: "repository_unreachable", message: error.message, attempt: attempt + 1, delayMs }
-        yield* Effect.ignore(run.record([TaskChange.RetryScheduled(retry)]))
-        return Duration.millis(delayMs)
-      })
-    )
-  )
+  retries<RemoteFailed | BranchMoved>(run, {
+    helpsWith: (error) => error._tag === "RemoteFailed" && error.retryable,
+    most: 8,
+    firstDelayMs: 1_000,
+    longestDelayMs: 60_000,
+    code: () => "repository_unreachable"
+  })
 
 /** What the owner of a task has to do where the repository lives, before it goes on. */
 export const signInNeeded = Effect.fnUntraced(function* (run: TaskRun) {

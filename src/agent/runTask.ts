@@ -44,6 +44,7 @@ export const runTask = Effect.fn("runTask")(
         TaskFailed: ({ code, message }) => end(run, TaskChange.Failed({ error: { code, message } })),
         TaskPaused: (paused) => pause(run, paused),
         StorageFull: () => pause(run, { reason: diskFull }),
+        TaskDeferred: ({ until }) => end(run, TaskChange.Queued({ reason: "resume", notBefore: until })),
         TaskParked: () => Effect.void,
         SandboxLost: ({ detail, limit }) =>
           Effect.zipRight(

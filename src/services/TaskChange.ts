@@ -16,7 +16,8 @@ import type { RunReason } from "./TaskStatus.ts"
 
 export type TaskChange = Data.TaggedEnum<{
   Created: { readonly draft: TaskDraft }
-  Queued: { readonly reason: RunReason }
+  /** `notBefore`: there is nothing to do for it earlier. */
+  Queued: { readonly reason: RunReason; readonly notBefore?: Timestamp }
   RunStarted: { readonly run: number; readonly reason: RunReason }
   SandboxReady: {}
   RepositoryReady: { readonly baseCommit: CommitId | null }

@@ -79,6 +79,7 @@ export const evolve = (task: Task, change: TaskChange, now: Timestamp): Task => 
         finishedAt: null,
         queuedReason: change.reason,
         queuedAt: now,
+        startAt: change.notBefore ?? task.startAt,
         recoveries: change.reason === "recovery" ? task.recoveries + 1 : change.reason === "retry" ? 0 : task.recoveries
       }
     case "RunStarted":

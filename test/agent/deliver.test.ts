@@ -2,7 +2,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { GitStore } from "../../src/services/GitStore.ts"
-import { CommitId } from "../../src/services/Ids.ts"
+import { CommitId, Ids } from "../../src/services/Ids.ts"
+import { say } from "../../src/services/TaskCommands.ts"
+import { TaskQueue } from "../../src/services/TaskQueue.ts"
+import { TaskRepo } from "../../src/services/TaskRepo.ts"
 import { commitFiles, gitText, makeBare } from "../support/gitRepository.ts"
 import { appLayer, eventsUntil, finished, submit, temporaryDirectory } from "../support/wholeApp.ts"
 
@@ -59,6 +62,36 @@ describe("a push that nobody wrote down, because the server died right after it"
       const subjects = (yield* deliverOnto("half of it\n")).split("\n")
       expect(subjects).toHaveLength(2)
       expect(subjects[1]).toBe("Pushed before the crash")
+    })
+  )
+})
+
+describe("a branch that was merged and deleted", () => {
+  // Seen to fail with a branch that is gone taken for one that somebody has moved: the follow-up failed.
+  it.scopedLive("is made again by a follow-up, with what it brings beyond the merge", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const remote = `${directory}/remote.git`
+      yield* makeBare(remote)
+      yield* commitFiles(remote, files)
+      const more = { tools: [{ name: "write_file", input: { path: "more.txt", content: "more" } }] } as const
+      const app = appLayer({
+        dataDir: `${directory}/data`,
+        script: { scenarios: [{ name: "main", steps: [...steps, more, { text: "Added more." }] }] }
+      })
+      const { task } = yield* Effect.gen(function* () {
+        const repo = yield* TaskRepo
+        const { branch, id } = yield* submit(remote)
+        const first = yield* finished(id)
+        yield* gitText(remote, ["update-ref", "refs/heads/main", `refs/heads/${branch}`])
+        yield* gitText(remote, ["update-ref", "-d", `refs/heads/${branch}`])
+        yield* repo.change(id, say(yield* Effect.flatMap(Ids, ({ message }) => message), "queue", "And more."))
+        yield* Effect.flatMap(TaskQueue, ({ wake }) => wake)
+        return yield* finished(id, first.events.length)
+      }).pipe(Effect.provide(app))
+      expect(task).toMatchObject({ status: "completed", error: null })
+      expect(yield* gitText(remote, ["rev-parse", task.branch])).toBe(task.pushedCommit)
+      expect(yield* gitText(remote, ["diff", "--name-only", `main...${task.branch}`])).toBe("more.txt")
     })
   )
 })
