@@ -71,6 +71,12 @@ export const foundSchema = Effect.fnUntraced(function* (sql: SqlClient) {
   return rows[0]?.found ?? 0
 })
 
+/** The schema of a database that a server may be writing to, as it is. */
+export const schemaIn = (file: string) =>
+  Effect.scoped(
+    Effect.flatMap(SqliteClient.make({ filename: file, readonly: true, disableWAL: true }), foundSchema)
+  ).pipe(Effect.provide(Reactivity.layer))
+
 const migrate = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: migrationTable })
 
 /** What SQLite itself said, under the wrappings of those who passed it on. */

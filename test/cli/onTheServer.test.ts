@@ -22,7 +22,7 @@ afterAll(() => rmSync(place, { recursive: true, force: true }))
 let directories = 0
 const newDirectory = () => {
   const directory = join(place, `data ${++directories}`)
-  mkdirSync(directory)
+  mkdirSync(directory, { mode: 0o700 })
   return directory
 }
 
@@ -137,7 +137,12 @@ layer(world, { excludeTestServices: true })("errand doctor", (it) => {
         "model warning",
         "disk ok",
         "access warning",
-        "network ok"
+        "network ok",
+        "privacy ok",
+        "secret key ok",
+        "database ok",
+        "backup warning",
+        "restore warning"
       ])
       expect(found["access"]?.remedy).toContain("token create --login NAME")
       expect((yield* findings({ ...environment, ERRAND_STRICT: "true" })).code).toBe(1)

@@ -1,4 +1,4 @@
-/** deploy/errand.service and deploy/litestream.service under systemd, on a Debian that is installed as their first lines say. */
+/** The units of deploy/ under systemd, on a Debian that is installed as their first lines say. */
 import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -114,7 +114,9 @@ describeWithEngine("systemd", () => {
     )
     await file(join(root, "dist/errand"), "/usr/local/bin/errand")
     await file(join(root, "deploy/errand.service"), "/etc/systemd/system/errand.service")
-    await file(join(root, "deploy/litestream.service"), "/etc/systemd/system/litestream.service")
+    for (const unit of ["litestream.service", "errand-backup.service", "errand-backup.timer"]) {
+      await file(join(root, "deploy", unit), `/etc/systemd/system/${unit}`)
+    }
     await file(litestream, "/usr/bin/litestream")
     const configuration = readFileSync(join(root, "deploy/litestream-0.3.yml"), "utf8")
       .replace(
@@ -133,10 +135,11 @@ describeWithEngine("systemd", () => {
     })
     await done(
       `chown root:root /usr/local/bin/errand /usr/bin/litestream /etc/errand.env && chmod 0600 /etc/*.env &&
-      groupadd --gid $(stat -c %g /srv/engine.sock) docker && useradd --system --home-dir /var/lib/errand --groups docker errand`
+      groupadd --gid $(stat -c %g /srv/engine.sock) docker && useradd --system --home-dir /var/lib/errand --groups docker errand &&
+      install -d -o errand -g errand -m 0700 /var/backups/errand`
     )
     await vi.waitFor(() => done("systemctl is-system-running --wait"), { timeout: 30_000 })
-    await done("systemctl daemon-reload && systemctl enable --now errand litestream")
+    await done("systemctl daemon-reload && systemctl enable --now errand litestream errand-backup.timer")
     await answers()
     token = await done(`${asService} token create --login me`)
   }, 300_000)
@@ -152,6 +155,7 @@ describeWithEngine("systemd", () => {
   it("takes the units as they are, and finds little exposed", async () => {
     for (const [unit, most] of [
       ["errand", 15],
+      ["errand-backup", 15],
       ["litestream", 13]
     ] as const) {
       const file = `/etc/systemd/system/${unit}.service`
@@ -171,23 +175,34 @@ describeWithEngine("systemd", () => {
     )
   })
 
-  it("lets the doctor look with the settings of the service", async () => {
-    const { code, stdout } = await inside(`${asService} doctor --json`)
-    const found = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Json)
-    expect(found.filter(({ status }) => status === "problem")).toEqual([])
-    expect(found.find(({ check }) => check === "system calls")).toMatchObject({ status: "ok" })
-    expect(code).toBe(0)
-  })
-
   it("has a replica made beside it", async () => {
     await vi.waitFor(async () => expect((await ready())["backup"]).toMatchObject({ replicating: true, alarm: null }), {
       timeout: 20_000,
       interval: 500
     })
     expect([...s3.objects.keys()].some((key) => key.startsWith("errand/generations/"))).toBe(true)
+  })
+
+  it("makes backups that are proven, and old ones go", async () => {
+    await done(
+      "install -d -o errand /var/backups/errand/errand-2020 && touch -d 2020-01-01 /var/backups/errand/errand-2020"
+    )
+    await done("systemctl start errand-backup.service")
+    expect((await done("ls /var/backups/errand")).split("\n")).toEqual([expect.stringMatching(/^errand-2(?!020)/)])
+    expect((await ready())["backup"]).toMatchObject({ provenAt: expect.any(String) })
+    expect(await property("NextElapseUSecRealtime", "errand-backup.timer")).toMatch(/ 0[34]:/)
+  })
+
+  it("lets the doctor look with the settings of the service", async () => {
+    const { code, stdout } = await inside(`${asService} doctor --json`)
+    const lines = stdout.trim().split("\n")
+    const found = lines.map((line) => JSON.parse(line) as Json)
+    expect(found.filter(({ status }) => status === "problem")).toEqual([])
+    const good = found.filter(({ status }) => status === "ok").map(({ check }) => String(check))
+    expect(good).toEqual(
+      expect.arrayContaining(["privacy", "secret key", "backup", "replica", "restore", "system calls"])
+    )
+    expect(code).toBe(0)
   })
 
   it("starts the server again that was killed, which goes on where it was, and stops it in good order", async () => {

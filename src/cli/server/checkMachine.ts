@@ -26,13 +26,13 @@ const outputOf = (program: string) =>
     Effect.option
   )
 
-const installGit = "Install git 2.32 or newer, for instance with `apt-get install git`."
+const installGit = "Install git 2.37 or newer, for instance with `apt-get install git`."
 
 export const checkGit = outputOf("git").pipe(
   Effect.map((output): Finding => {
     const version = Option.map(output, (text) => /(\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1])
     if (Option.isNone(version) || version.value === undefined) return problem("git", "it is not there", installGit)
-    return atLeast(version.value, 2, 32)
+    return atLeast(version.value, 2, 37)
       ? ok("git", version.value)
       : problem("git", `${version.value} is too old`, installGit)
   })

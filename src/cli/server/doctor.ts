@@ -3,9 +3,11 @@ import { Effect, Either, Layer } from "effect"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { Unsuccessful } from "../outcome.ts"
 import { print, writeJson } from "../Screen.ts"
+import { checkForges } from "./checkForges.ts"
 import { checkGit, checkNode } from "./checkMachine.ts"
 import { checkSandbox } from "./checkSandbox.ts"
 import { checkServer } from "./checkServer.ts"
+import { checkStored } from "./checkStored.ts"
 import { type Finding, ok, problem, tellFinding } from "./Finding.ts"
 import * as settings from "./settings.ts"
 
@@ -22,7 +24,9 @@ const withSettings = Effect.scoped(
     }
     return yield* Effect.gen(function* () {
       const { strict } = yield* AppConfig
-      const found = [...(yield* checkServer), ...(yield* checkSandbox)]
+      // As it is: what is looked at next may make what is missing.
+      const stored = yield* checkStored
+      const found = [...(yield* checkServer), ...stored, ...(yield* checkForges), ...(yield* checkSandbox)]
       return { findings: [ok("settings", "all can be used"), ...found], strict }
     }).pipe(Effect.provide(built.right))
   })
