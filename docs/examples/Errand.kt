@@ -90,15 +90,15 @@ class Errand(val url: String, val tokens: Tokens, val http: OkHttpClient = OkHtt
     var renewed = false
     var tries = 0
     while (true) {
-      val request =
-        Request.Builder()
-          .url("$url/api/v1/$path")
-          .header("Authorization", "Bearer ${tokens(false)}")
-          .apply { if (key != null) header("Idempotency-Key", key.toString()) }
-          .method(method, body?.toString()?.toRequestBody(json))
-          .build()
       var asked = Duration.ZERO
       try {
+        val request =
+          Request.Builder()
+            .url("$url/api/v1/$path")
+            .header("Authorization", "Bearer ${tokens(false)}")
+            .apply { if (key != null) header("Idempotency-Key", key.toString()) }
+            .method(method, body?.toString()?.toRequestBody(json))
+            .build()
         val (status, text, after) =
           withContext(Dispatchers.IO) {
             http.newCall(request).execute().use { Triple(it.code, it.body.string(), it.header("Retry-After")) }

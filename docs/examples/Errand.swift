@@ -37,7 +37,11 @@ struct Problem: Error, Decodable, Sendable {
   let answer: Answer?
 }
 
+/// The server could not be reached, or failed, for all tries.
 struct NoAnswer: Error {}
+
+/// The session is over: somebody has to sign in again.
+struct SignedOut: Error {}
 
 /// Gives the token for the next request; `renew`: the last one was refused.
 typealias Tokens = @Sendable (_ renew: Bool) async throws -> String
@@ -93,16 +97,22 @@ struct Errand: Sendable {
     for n in 0...8 {
       var request = URLRequest(url: URL(string: "api/v1/\(path)", relativeTo: url)!, timeoutInterval: 30)
       request.httpMethod = method
-      request.setValue("Bearer \(try await tokens(false))", forHTTPHeaderField: "Authorization")
       if let body {
         request.setValue("application/json", forHTTPHeaderField: "Content-Type")
         request.httpBody = try JSONEncoder().encode(body)
       }
       if let key { request.setValue(key.uuidString, forHTTPHeaderField: "Idempotency-Key") }
-      let answer = try? await URLSession.shared.data(for: request)
-      try Task.checkCancellation()
-      let response = answer?.1 as? HTTPURLResponse
-      if let response, let data = answer?.0 {
+      var answer: (data: Data, response: URLResponse)?
+      do {
+        request.setValue("Bearer \(try await tokens(false))", forHTTPHeaderField: "Authorization")
+        answer = try await URLSession.shared.data(for: request)
+      } catch let error as SignedOut {
+        throw error
+      } catch {
+        try Task.checkCancellation()
+      }
+      let response = answer?.response as? HTTPURLResponse
+      if let response, let data = answer?.data {
         if (200..<300).contains(response.statusCode) { return data }
         if response.statusCode == 401, !renewed {
           renewed = true

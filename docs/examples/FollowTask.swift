@@ -59,6 +59,8 @@ func follow(_ errand: Errand, from place: Place) -> AsyncThrowingStream<News, an
   }
 }
 
+private struct TokenRefused: Error {}
+
 private actor Follower {
   let errand: Errand
   let news: AsyncThrowingStream<News, any Error>.Continuation
@@ -78,30 +80,38 @@ private actor Follower {
   func run() async throws {
     var renew = false
     while true {
-      let token = try await errand.tokens(renew)
-      var address = URLComponents(url: URL(string: "api/v1/stream", relativeTo: errand.url)!, resolvingAgainstBaseURL: true)!
-      address.scheme = address.scheme == "https" ? "wss" : "ws"
-      var request = URLRequest(url: address.url!)
-      request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
-      let socket = URLSession.shared.webSocketTask(with: request)
-      socket.maximumMessageSize = 4 << 20
-      socket.resume()
       do {
-        let hasEnded = try await listen(to: socket)
+        let hasEnded = try await listen(to: open(token: try await errand.tokens(renew)))
         if hasEnded { return }
+      } catch is TokenRefused {
+        if renew { throw SignedOut() }
+        renew = true
+        continue
+      } catch let error as SignedOut {
+        throw error
       } catch let error as Problem {
         throw error
       } catch {
+        // Whatever broke: the place is known, and the next connection goes on from there.
         try Task.checkCancellation()
       }
-      isLive = false
+      (renew, isLive) = (false, false)
       news.yield(.live(false))
-      let refused = (socket.response as? HTTPURLResponse)?.statusCode == 401 || socket.closeCode.rawValue == 4401
-      if refused && renew { throw URLError(.userAuthenticationRequired) }
-      renew = refused
-      if !renew { try await Task.sleep(for: backoff(failures)) }
+      try await Task.sleep(for: backoff(failures))
       failures += 1
     }
+  }
+
+  private func open(token: String) -> URLSessionWebSocketTask {
+    let path = URL(string: "api/v1/stream", relativeTo: errand.url)!
+    var address = URLComponents(url: path, resolvingAgainstBaseURL: true)!
+    address.scheme = address.scheme == "https" ? "wss" : "ws"
+    var request = URLRequest(url: address.url!)
+    request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
+    let socket = URLSession.shared.webSocketTask(with: request)
+    socket.maximumMessageSize = 4 << 20
+    socket.resume()
+    return socket
   }
 
   /// True when the task has ended; a broken connection throws.
@@ -123,7 +133,14 @@ private actor Follower {
     return try await withTaskCancellationHandler {
       try await subscribe(socket)
       while true {
-        guard case .string(let text) = try await socket.receive() else { continue }
+        let message: URLSessionWebSocketTask.Message
+        do {
+          message = try await socket.receive()
+        } catch {
+          let status = (socket.response as? HTTPURLResponse)?.statusCode
+          throw status == 401 || socket.closeCode.rawValue == 4401 ? TokenRefused() : error
+        }
+        guard case .string(let text) = message else { continue }
         heard = .now
         for frame in try decode(text) {
           try await handle(frame, from: socket)
