@@ -176,6 +176,7 @@ describe("the examples of docs/api.md", () => {
     expect(other).toMatchObject({ ended: "final", seqs: [], snapshots: [{ id: task["id"], seq: task["seq"] }] })
   })
 
+  // Seen to fail with `after: 0` and no look at the numbers.
   it("sees each event once and every half-written word, over connections that break", async () => {
     const task = await begin("Mend the sum.", { delivery: "none" })
     const following = follow({ id: task["id"], seq: 0, status: "queued" })
@@ -214,6 +215,7 @@ describe("the examples of docs/api.md", () => {
     await expect(phone.send("GET", "me")).rejects.toThrow(program["SignedOut"])
   })
 
+  // Seen to fail without `Last-Event-ID`.
   it("hands over, follows, answers and reads in a shell, through a crash", async () => {
     const id = (await bash("hand-over.sh", remote.url, "Mend the sum.")).trim()
     const following = bash("follow.sh", id)
@@ -225,6 +227,8 @@ describe("the examples of docs/api.md", () => {
     const told = (await following).trim().split("\n")
     expect(told.map((line) => Number(line.split(" ")[0]))).toEqual(numbered(told.length))
     expect(told.at(-1)).toContain("task.completed")
+    // With a number that the log has not.
+    expect((await bash("follow.sh", id, "9999")).trim().split("\n")).toEqual(told)
     const results = await bash("results.sh", id)
     expect(results).toContain("1\t1\tsum.js")
   })
