@@ -7,12 +7,16 @@ import { setFlagsFromString } from "node:v8"
 
 setFlagsFromString("--semi-space-growth-factor=1")
 
+/** Nothing of a start runs often enough to be worth the other processor, which compiles it meanwhile: until `letHeapGrow`. */
+export const optimizeLater = (): void => setFlagsFromString("--no-opt")
+
 /**
  * From now on it grows with the work: kept small, collecting it would take a sixth of a busy server's time. The old
  * generation is collected before it has grown by more than a fifth: with 100 subscribers and eight busy tasks a server
  * takes 180 MB like this, instead of 300 and rising.
  */
 export const letHeapGrow = (): void => {
+  setFlagsFromString("--opt")
   setFlagsFromString("--semi-space-growth-factor=2")
   setFlagsFromString("--heap-growing-percent=20")
 }

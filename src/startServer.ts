@@ -5,7 +5,7 @@ import { ServerNotStarted, type ServerProcess } from "./cli/ServerProcess.ts"
 import * as Server from "./http/Server.ts"
 import * as AppLayer from "./layers/AppLayer.ts"
 import { AppConfig, type Settings } from "./services/AppConfig.ts"
-import { letHeapGrow } from "./smallHeap.ts"
+import { letHeapGrow, optimizeLater } from "./smallHeap.ts"
 
 const codeOf = ({ cause }: HttpServerError.ServeError): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : String(cause)
@@ -24,6 +24,7 @@ const cannotListen = (error: HttpServerError.ServeError, { host, port }: Setting
 
 export const startServer: Context.Tag.Service<ServerProcess>["start"] = (settings) =>
   Effect.gen(function* () {
+    yield* Effect.sync(optimizeLater)
     const application = yield* Layer.build(AppLayer.layerWith({ config: settings })).pipe(
       Effect.mapError(({ message }) => new ServerNotStarted({ problem: message }))
     )

@@ -1,7 +1,9 @@
 /** The bundle, whatever starts it. */
 import { analyzeMetafile, build } from "esbuild"
+import { directImports } from "./directImports.mjs"
 import { faultPoints } from "./faultPoints.mjs"
 import { leanPackages } from "./leanPackages.mjs"
+import { lazyBuiltins } from "./lazyBuiltins.mjs"
 import { rawText } from "./rawText.mjs"
 
 const shared = (root) => ({
@@ -16,6 +18,10 @@ const shared = (root) => ({
   logLevel: "warning"
 })
 
+/** Node's own `performance` loads nine modules when it is first looked at, and of it only this is used. */
+const banner = `const bundleUrl = require("node:url").pathToFileURL(__filename).href
+const performance = { now: () => process.uptime() * 1000 }`
+
 /** Makes `outfile`, a CommonJS module, of src/main.ts; `addon` is what loads SQLite's addon. */
 export const bundle = async (root, outfile, { addon, analyze = false, withFaults = false }) => {
   const { metafile } = await build({
@@ -26,8 +32,8 @@ export const bundle = async (root, outfile, { addon, analyze = false, withFaults
     metafile: true,
     define: { "process.env.NODE_ENV": '"production"', "import.meta.url": "bundleUrl" },
     alias: { bindings: addon },
-    plugins: [...(withFaults ? [faultPoints(root)] : []), rawText, leanPackages],
-    banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href' }
+    plugins: [...(withFaults ? [faultPoints(root)] : []), rawText, directImports, lazyBuiltins, leanPackages],
+    banner: { js: banner }
   })
   if (analyze) console.log(await analyzeMetafile(metafile, { color: false }))
 }

@@ -1,7 +1,7 @@
 /**
  * Cuts out of the bundle what Errand never calls, a third of it and 4 MB of idle memory: SSH, gRPC and protobuf
  * (dockerode's Docker over SSH and BuildKit sessions), the administration half of the model's SDK, file formats of
- * @effect/cli, and optional native helpers. What is cut answers with an error that says so where a user can reach it.
+ * @effect/cli, a log for the developers of docker-modem, and optional native helpers. What is cut answers with an error that says so where a user can reach it.
  */
 import { readFile } from "node:fs/promises"
 
@@ -13,7 +13,13 @@ const replaced = [
     /docker-modem\/lib\/ssh\.js$/,
     refuse("Docker over SSH is not supported. Forward the engine's socket and set DOCKER_HOST=unix://<path>.")
   ],
-  [/dockerode\/lib\/(session|buildkit)\.js$/, refuse("BuildKit sessions are not supported.")]
+  [/dockerode\/lib\/(session|buildkit)\.js$/, refuse("BuildKit sessions are not supported.")],
+  // Without following redirects, which no engine answers with, and without TLS where no engine asks for it.
+  [
+    /docker-modem\/lib\/http\.js$/,
+    'exports.http = require("http"); Object.defineProperty(exports, "https", { get: () => require("https") })'
+  ],
+  [/debug\/src\/index\.js$/, "module.exports = () => () => {}"]
 ]
 
 /** The resource's class ends its file; the error classes before it are needed. */

@@ -23,7 +23,6 @@ import * as AppConfigEnv from "./AppConfigEnv.ts"
 import * as BackupsLitestream from "./BackupsLitestream.ts"
 import * as BudgetsSqlite from "./BudgetsSqlite.ts"
 import * as ClaudeClientAnthropic from "./ClaudeClientAnthropic.ts"
-import * as ClaudeClientScripted from "./ClaudeClientScripted.ts"
 import * as DataDirLock from "./DataDirLock.ts"
 import * as DiskSpaceStatfs from "./DiskSpaceStatfs.ts"
 import * as EgressProxy from "./EgressProxy.ts"
@@ -45,6 +44,7 @@ import * as SandboxDocker from "./SandboxDocker.ts"
 import * as SandboxProcess from "./SandboxProcess.ts"
 import * as SchedulerFiber from "./SchedulerFiber.ts"
 import * as SchedulesSqlite from "./SchedulesSqlite.ts"
+import { modelName } from "./scripted/modelName.ts"
 import * as SecretInterception from "./SecretInterception.ts"
 import * as SecretsSqlite from "./SecretsSqlite.ts"
 import * as SessionsSqlite from "./SessionsSqlite.ts"
@@ -73,9 +73,15 @@ const sandbox = Layer.unwrapEffect(
   )
 )
 
+/** The format of scripts is large, and few servers play one. */
+const scripted: Effect.Effect<Parts["model"]> = Effect.map(
+  Effect.promise(() => import("./ClaudeClientScripted.ts")),
+  ({ layer }) => layer
+)
+
 const model = Layer.unwrapEffect(
-  Effect.map(AppConfig, (config): Parts["model"] =>
-    config.model.name === ClaudeClientScripted.modelName ? ClaudeClientScripted.layer : ClaudeClientAnthropic.layer
+  Effect.flatMap(AppConfig, (config) =>
+    config.model.name === modelName ? scripted : Effect.succeed<Parts["model"]>(ClaudeClientAnthropic.layer)
   )
 )
 

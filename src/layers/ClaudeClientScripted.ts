@@ -17,6 +17,7 @@ import { brokenOff, fromRefusal, noAnswer } from "./anthropic/failure.ts"
 import { type AnswerEvent, IncomingAnswer, type WireEvent } from "./anthropic/IncomingAnswer.ts"
 import { decodeNamed, JsonFileInvalid, readJsonFile } from "./jsonFile.ts"
 import { FaultCounter } from "./scripted/FaultCounter.ts"
+import { modelName } from "./scripted/modelName.ts"
 import { playScript } from "./scripted/playScript.ts"
 import { refusalOf } from "./scripted/refusal.ts"
 import { decodeScript, type Fault, type Script, type ScriptSource } from "./scripted/Script.ts"
@@ -29,7 +30,7 @@ import {
   writeAnswer
 } from "./scripted/ScriptedAnswer.ts"
 
-export const modelName = "scripted"
+export { modelName }
 
 /** Plays the file that the settings name. */
 export const layer: Layer.Layer<ClaudeClient, JsonFileInvalid, AppConfig | FileSystem.FileSystem> = Layer.effect(

@@ -1,10 +1,14 @@
 /** Ids from the clock and a random source: unique everywhere, and rising inside this process even when the clock steps back. */
 import { Clock, Effect, Layer } from "effect"
+import { randomBytes } from "node:crypto"
 import { monotonicFactory } from "ulid"
 import { DeviceId, Ids, MessageId, QuestionId, ScheduleId, TaskId, UserId } from "../services/Ids.ts"
 
+/** The library's own source would load the whole of Web Crypto when the server starts. */
+const random = () => randomBytes(1).readUInt8() / 256
+
 export const layer: Layer.Layer<Ids> = Layer.sync(Ids, () => {
-  const next = monotonicFactory()
+  const next = monotonicFactory(random)
   const plain = Effect.map(Clock.currentTimeMillis, (now) => next(now))
   return Ids.of({
     task: Effect.map(plain, (ulid) => TaskId.make(`task_${ulid}`)),

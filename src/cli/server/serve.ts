@@ -6,15 +6,11 @@
 import { Console, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { version } from "../../http/api/version.ts"
 import { AppConfig } from "../../services/AppConfig.ts"
+import { lazily } from "../lazily.ts"
 import { line, span } from "../render/Line.ts"
 import { print, writeJson } from "../Screen.ts"
-import { ServerNotStarted, ServerProcess } from "../ServerProcess.ts"
+import { ServerProcess } from "../ServerProcess.ts"
 import { Signals } from "../Signals.ts"
-import { checkGit, checkNode } from "./checkMachine.ts"
-import { checkSandbox } from "./checkSandbox.ts"
-import { checkServer } from "./checkServer.ts"
-import type { Finding } from "./Finding.ts"
-import { pairFirstDevice } from "./pair.ts"
 import * as settings from "./settings.ts"
 
 /** What does not let go by then is left to the next start, which clears up. */
@@ -30,34 +26,8 @@ export class ShutdownIncomplete extends Schema.TaggedError<ShutdownIncomplete>()
   }
 }
 
-const sentence = ({ check, detail, remedy }: Finding) =>
-  `${check}: ${detail.replace(/\.$/, "")}.${remedy === null ? "" : ` ${remedy}`}`
-
-/** Trying a sandbox takes a processor for half a second, which the first requests after the start need more. */
-const beforeSandbox = "10 seconds"
-
-const quickChecks = Effect.gen(function* () {
-  return [checkNode(process.versions.node), yield* checkGit, ...(yield* checkServer)]
-})
-
-const bad = (findings: ReadonlyArray<Finding>) => findings.filter(({ status }) => status !== "ok")
-
-const tell = (findings: ReadonlyArray<Finding>) =>
-  Effect.forEach(bad(findings), (finding) => Effect.logWarning(sentence(finding)), { discard: true })
-
-/** What the start-up checks find is logged, */
-const check = Effect.flatMap(quickChecks, tell).pipe(
-  Effect.zipRight(Effect.delay(Effect.flatMap(checkSandbox, tell), beforeSandbox))
-)
-
-/** or fatal with ERRAND_STRICT=true. */
-const strictCheck = Effect.gen(function* () {
-  const found = bad([...(yield* quickChecks), ...(yield* checkSandbox)])
-  if (found.length === 0) return
-  return yield* new ServerNotStarted({
-    problem: ["ERRAND_STRICT does not let the server start:", ...found.map(sentence)].join("\n")
-  })
-})
+const checks = () => import("./startChecks.ts")
+const pairing = () => import("./pair.ts")
 
 const announce = (url: string, publicUrl: Option.Option<string>, options: { readonly json: boolean }) =>
   options.json
@@ -75,11 +45,17 @@ const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) 
   const built = yield* Layer.build(settings.layer)
   yield* Effect.gen(function* () {
     const { publicUrl, strict } = yield* AppConfig
-    if (strict) yield* strictCheck
+    if (strict) yield* lazily(checks, ({ strictCheck }) => strictCheck)
     const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
     yield* announce(url, publicUrl, options)
-    if (!strict) yield* Effect.forkScoped(Effect.delay(check, quietStart))
-    if (!options.json) yield* Effect.forkScoped(pairFirstDevice(url))
+    if (!strict)
+      yield* Effect.forkScoped(
+        Effect.delay(
+          lazily(checks, ({ check }) => check),
+          quietStart
+        )
+      )
+    if (!options.json) yield* Effect.forkScoped(lazily(pairing, ({ pairFirstDevice }) => pairFirstDevice(url)))
   }).pipe(Effect.provide(built))
 })
 

@@ -12,7 +12,8 @@ const idleMs = 4_000
 const longestRefusal = 1024 * 1024
 
 const http = new HttpAgent({ keepAlive: true, timeout: idleMs })
-const https = new HttpsAgent({ keepAlive: true, timeout: idleMs })
+/** Made for the first request that needs it: TLS is loaded with it. */
+let https: HttpsAgent | undefined
 
 const streams = new WeakMap<Response, IncomingMessage>()
 
@@ -25,7 +26,7 @@ const open = (url: URL, init: RequestInit): ClientRequest => {
     headers: Object.fromEntries(new Headers(init.headers))
   }
   return url.protocol === "https:"
-    ? httpsRequest(url, { ...options, agent: https })
+    ? httpsRequest(url, { ...options, agent: (https ??= new HttpsAgent({ keepAlive: true, timeout: idleMs })) })
     : httpRequest(url, { ...options, agent: http })
 }
 

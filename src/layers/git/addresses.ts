@@ -38,9 +38,14 @@ const list = (nets: ReadonlyArray<readonly [string, number]>, family: "ipv4" | "
   return blocks
 }
 
-const blocked4 = list(special4, "ipv4")
-const blocked6 = list(special6, "ipv6")
-const global6 = list([["2000::", 3]], "ipv6")
+const makeLists = () => ({
+  blocked4: list(special4, "ipv4"),
+  blocked6: list(special6, "ipv6"),
+  global6: list([["2000::", 3]], "ipv6")
+})
+
+let made: ReturnType<typeof makeLists> | undefined
+const lists = () => (made ??= makeLists())
 
 const isOwn = (address: string) =>
   Object.values(networkInterfaces()).some((own) => own?.some((entry) => entry.address === address))
@@ -49,9 +54,9 @@ const isOwn = (address: string) =>
 export const isPublicAddress = (address: string): boolean => {
   switch (isIP(address)) {
     case 4:
-      return !blocked4.check(address, "ipv4") && !isOwn(address)
+      return !lists().blocked4.check(address, "ipv4") && !isOwn(address)
     case 6:
-      return global6.check(address, "ipv6") && !blocked6.check(address, "ipv6") && !isOwn(address)
+      return lists().global6.check(address, "ipv6") && !lists().blocked6.check(address, "ipv6") && !isOwn(address)
     default:
       return false
   }

@@ -8,7 +8,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlink, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
 import { type Rlimits, ulimits } from "./rlimits.ts"
 
@@ -149,7 +148,12 @@ class Shell {
     this.#child.once("error", () => this.#lose())
     // Jobs that go on hold its output open: the end of the shell itself counts.
     this.#child.once("exit", () => this.#lose())
-    if (this.#child.stdout) createInterface({ input: this.#child.stdout }).on("line", (line) => this.#hear(line))
+    let unfinished = ""
+    this.#child.stdout?.setEncoding("latin1").on("data", (text: string) => {
+      const lines = (unfinished + text).split("\n")
+      unfinished = lines.pop() ?? ""
+      for (const line of lines) this.#hear(line)
+    })
   }
 
   begin(id: number, line: string): Job {

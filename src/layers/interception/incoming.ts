@@ -9,10 +9,10 @@ import { endToEnd, type RawHeaders } from "./outgoing.ts"
 
 /** Asked for without an encoding, some hosts use one all the same. */
 const decoders: Readonly<Record<string, () => Transform>> = {
-  gzip: createGunzip,
-  "x-gzip": createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress
+  gzip: () => createGunzip(),
+  "x-gzip": () => createGunzip(),
+  deflate: () => createInflate(),
+  br: () => createBrotliDecompress()
 }
 
 export interface Incoming {

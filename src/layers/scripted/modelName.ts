@@ -1,0 +1,2 @@
+/** `ERRAND_MODEL=scripted` asks for the model that plays a script. */
+export const modelName = "scripted"
