@@ -36,10 +36,12 @@ export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", {
 const oldest = [2, 37] as const
 
 const checkVersion = Effect.fnUntraced(function* (git: Git) {
-  const { stdout } = yield* git.run({ args: ["--version"], timeout: "10 seconds", outputLimit: 1024, saysLittle: true }).pipe(
-    Effect.catchAllDefect(() => new GitMissing({ found: "none could be started" })),
-    Effect.catchTag("GitStopped", () => new GitMissing({ found: "it did not answer" }))
-  )
+  const { stdout } = yield* git
+    .run({ args: ["--version"], timeout: "10 seconds", outputLimit: 1024, saysLittle: true })
+    .pipe(
+      Effect.catchAllDefect(() => new GitMissing({ found: "none could be started" })),
+      Effect.catchTag("GitStopped", () => new GitMissing({ found: "it did not answer" }))
+    )
   const text = stdout.toString("utf8").trim()
   const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number)
   if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
