@@ -1,5 +1,6 @@
 /** The side of Errand: the server as users start it, tasks handed over by HTTP, a subscriber on its stream. */
 import { execFile, spawn } from "node:child_process"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
@@ -83,7 +84,7 @@ export const startErrand = async (modelUrl: string, remote: Remote): Promise<Sid
     const expected = fileAfter(lastEdit(steps))
     const checkpoints = await call<{ items: ReadonlyArray<{ commit: string }> }>("GET", `/tasks/${task.id}/checkpoints`)
     const commit = checkpoints.items[0]?.commit ?? "no checkpoint"
-    const stores = await findBareRepositories(dataDir)
+    const stores = await findBareRepositories(join(dataDir, "repositories"))
     const saved = await Promise.all(stores.map((store) => fileIn(store, commit, editedFile)))
     if (!saved.includes(expected))
       throw new Error(`the last checkpoint (${commit}) can't be read in the bare repository`)

@@ -83,10 +83,16 @@ export const delaysOf = ({ conversations, received }: Phase): ReadonlyArray<numb
 export const turnsOf = ({ conversations }: Phase): ReadonlyArray<Turn> =>
   conversations.flatMap((conversation) => conversation.turns)
 
-/** Steps from the first request of all tasks to the last answer. */
-export const stepsPerSecond = (phase: Phase): number => {
+const stepsOf = (turns: ReadonlyArray<Turn>) => turns.filter(({ tool }) => tool !== undefined).length
+
+const perSecond = (phase: Phase, from: number): number => {
   const turns = turnsOf(phase)
-  const from = Math.min(...turns.map(({ arrivedAt }) => arrivedAt))
-  const to = Math.max(...turns.map(({ answeredAt }) => answeredAt))
-  return (turns.filter(({ tool }) => tool !== undefined).length / (to - from)) * 1000
+  return (stepsOf(turns) / (Math.max(...turns.map(({ answeredAt }) => answeredAt)) - from)) * 1000
 }
+
+/** Steps a second from handing over all tasks to the last answer: their sandboxes are made in that time. */
+export const stepsPerSecond = (phase: Phase): number => perSecond(phase, phase.submittedAt)
+
+/** The same from the first request of any task: the sandboxes of the others may still be in the making. */
+export const paceOf = (phase: Phase): number =>
+  perSecond(phase, Math.min(...turnsOf(phase).map(({ arrivedAt }) => arrivedAt)))

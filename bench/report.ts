@@ -33,7 +33,8 @@ const sections: ReadonlyArray<readonly [title: string, rows: ReadonlyArray<Row>]
   [
     `${crowd} tasks of ${crowdSteps} steps at once`,
     [
-      ["steps a second", "crowdStepsPerSecond", 1],
+      ["steps a second, from handing over to the last answer", "crowdStepsPerSecond", 1],
+      ["steps a second, from the first request of any", "crowdPace", 1],
       ["CPU for each step, ms", "crowdCpuMs", 2],
       ["from handing over to the end, s", "crowdSeconds", 2],
       ["peak memory, MB", "peakMb", 0]

@@ -1,7 +1,7 @@
 /** One round of one side: in a process that was just started, and in one that lives through all rounds. */
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Model } from "./Model.ts"
-import { delaysOf, gapsOf, runPhase, stepsPerSecond, turnsOf } from "./phase.ts"
+import { delaysOf, gapsOf, paceOf, runPhase, stepsPerSecond, turnsOf } from "./phase.ts"
 import { peakMb, resetPeak, residentMb } from "./procfs.ts"
 import { stepsPrompt, typingPrompt } from "./script.ts"
 import { settings } from "./settings.ts"
@@ -53,6 +53,7 @@ export const runWarm = async (model: Model, side: Side, name: string) => {
     modelCpuMs: task.modelCpuMs / steps,
     taskSeconds: task.seconds,
     crowdStepsPerSecond: stepsPerSecond(many),
+    crowdPace: paceOf(many),
     crowdSeconds: many.seconds,
     crowdCpuMs: many.cpuMs / (crowd * crowdSteps),
     peakMb: peak,

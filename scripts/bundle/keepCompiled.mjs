@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setFlagsFromString } from "node:v8"
+import v8 from "node:v8"
 import { compile } from "./compile.mjs"
 
 const [bundle, cache] = process.argv.slice(2)
@@ -21,13 +21,13 @@ process.env = {
 process.chdir(dataDir)
 process.argv.splice(2, Infinity, "serve", "--json")
 
+// V8 refuses what was kept under other flags than it is started with.
+v8.setFlagsFromString = () => {}
+
 const { run, script } = compile(readFileSync(bundle, "latin1"), bundle, undefined)
 
 const keep = async (url) => {
   for (const path of ["/healthz", "/readyz", "/api/v1/tasks"]) await (await fetch(url + path)).arrayBuffer()
-  // V8 refuses what was kept under other flags than it is started with: these are the ones that the server changes.
-  setFlagsFromString("--semi-space-growth-factor=2")
-  setFlagsFromString("--heap-growing-percent=0")
   writeFileSync(cache, script.createCachedData())
   rmSync(dataDir, { recursive: true, force: true })
   process.exit(0)
