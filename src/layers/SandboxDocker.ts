@@ -92,12 +92,22 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
       Effect.map((containers) => containers.filter(({ Names }) => !Names.some((name) => inUse.has(name.slice(1)))))
     )
 
+    let version: string | undefined
+
     const check: Effect.Effect<SandboxHealth, SandboxUnavailable> = Effect.gen(function* () {
-      const { Version } = yield* call(healthTime, () => engine.probe.version())
+      // Not asked for again: each time the engine starts two programs for its answer.
+      version ??= (yield* call(healthTime, () => engine.probe.version())).Version
       yield* imageIdOf(engine, image)
       if (Option.isSome(runtime)) yield* checkRuntime(engine, runtime.value)
-      return { adapter: "docker" as const, ready: true, detail: `Docker ${Version} with the image ${image}` }
-    }).pipe(Effect.catchTag("EngineError", (error) => unavailable(engine, image, error)))
+      return { adapter: "docker" as const, ready: true, detail: `Docker ${version} with the image ${image}` }
+    }).pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          version = undefined
+        })
+      ),
+      Effect.catchTag("EngineError", (error) => unavailable(engine, image, error))
+    )
 
     const clearUp = Effect.gen(function* () {
       const removed = yield* Effect.flatMap(

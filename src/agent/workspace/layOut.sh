@@ -14,16 +14,17 @@ if [ "$mode" = mend ]; then
   if [ -d .git ] && [ ! -h .git ]; then chmod u+rwx .git; fi
   if [ -d "$own" ] && [ ! -h "$own" ]; then chmod -R u+rwX "$own"; fi
 fi
-[ -d .git ] || rm -f .git
 objects=.git
-if [ "$mode" = mend ] && [ -e .git/HEAD ]; then
-  objects=$own
-else
+if [ "$mode" = mend ]; then
+  [ -d .git ] || rm -f .git
+  rm -rf "$own"
+  if [ -e .git/HEAD ]; then objects=$own; fi
+fi
+if [ "$objects" = .git ]; then
   git init --quiet --initial-branch="$branch" --object-format="$format"
   printf '[user]\n\tname = Errand\n\temail = errand@localhost\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n' >>.git/config
 fi
 
-rm -rf "$own"
 mkdir -p "$own/objects/info" "$own/objects/pack" "$own/refs"
 echo 'ref: refs/heads/none' >"$own/HEAD"
 [ "$objects" = "$own" ] || echo ../../objects >"$own/objects/info/alternates"

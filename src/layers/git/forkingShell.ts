@@ -6,7 +6,7 @@
  * Input and output are files, since a shell can be handed no pipe. So this is for programs that say little.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlink, writeFileSync } from "node:fs"
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
 import { type Rlimits, ulimits } from "./rlimits.ts"
@@ -103,9 +103,15 @@ const stop = (job: Job) =>
     if (job.pid !== undefined) kill(-job.pid, "SIGKILL")
   })
 
-/** Nobody waits for it, and the next life empties the directory. */
-const removeFiles = (files: string) => {
-  for (const kind of ["in", "out", "err"]) unlink(`${files}.${kind}`, () => {})
+/** At once: to hand this to another thread takes five times as long. What stays behind the next life removes. */
+const removeFiles = (files: string, { input }: ForkedCall) => {
+  for (const kind of input === undefined ? ["out", "err"] : ["in", "out", "err"]) {
+    try {
+      unlinkSync(`${files}.${kind}`)
+    } catch {
+      // It was never made.
+    }
+  }
 }
 
 /** False when there is no room, or no directory any more that could be made again. */
@@ -225,7 +231,7 @@ export const makeForkingShell = (
           (job) =>
             Effect.zipRight(
               job === undefined ? Effect.void : stop(job),
-              Effect.sync(() => removeFiles(files))
+              Effect.sync(() => removeFiles(files, call))
             )
         )
       })
