@@ -1,6 +1,6 @@
 /** deploy/compose.yaml as it is shipped: the server in a container, the engine by its socket, TLS by Caddy. */
 import { Effect, Exit, Scope } from "effect"
-import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type AddressInfo } from "node:net"
 import { once } from "node:events"
 import { tmpdir } from "node:os"
@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { Bridge } from "../support/bridge.ts"
 import { build, buildServer, docked, engineSocket, root, serverImage, tell } from "../support/docker.ts"
-import { describeWithEngine } from "../support/engine.ts"
+import { describeWithCompose } from "../support/engine.ts"
 import type { Json } from "../support/errand.ts"
 import { gitText } from "../support/gitRepository.ts"
 import { type GitServer, gitServer } from "../support/gitServer.ts"
@@ -46,12 +46,14 @@ const freePort = async () => {
 /** Debian's, in the place of the image that comes from a registry. */
 const caddyImage = "errand-test-caddy"
 const caddyDockerfile = `FROM debian:bookworm-slim
-COPY caddy /usr/bin/caddy
+RUN apt-get update \\
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends caddy \\
+ && rm -rf /var/lib/apt/lists/*
 ENV XDG_DATA_HOME=/data
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
 `
 
-describeWithEngine("Docker Compose", () => {
+describeWithCompose("Docker Compose", () => {
   const scope = Effect.runSync(Scope.make())
   const bridge = new Bridge()
   const place = mkdtempSync(join(tmpdir(), "errand-compose-"))
@@ -90,7 +92,6 @@ describeWithEngine("Docker Compose", () => {
       ERRAND_MODEL: "claude-sonnet-4-5",
       ERRAND_TRUSTED_GIT_HOSTS: gitHost
     }
-    copyFileSync("/usr/bin/caddy", join(place, "caddy"))
     writeFileSync(join(place, "Dockerfile"), caddyDockerfile)
     build(caddyImage, place)
     writeFileSync(
@@ -116,7 +117,7 @@ describeWithEngine("Docker Compose", () => {
     const trusted = await vi.waitFor(() => docked("exec", caddy, "cat", authority), { timeout: 20_000, interval: 500 })
     client = new TlsClient(`https://localhost:${variables["ERRAND_HTTPS_PORT"]}`, trusted)
     client.token = (await errand("token", "create", "--login", "me")).trim()
-  }, 300_000)
+  }, 600_000)
 
   afterAll(async () => {
     await compose("down", "--volumes")

@@ -42,7 +42,7 @@ describeWithEngine("an engine inside", () => {
   const times = async (text: string) => (await log()).split(text).length - 1
   const says = async (text: string, often = 1) =>
     await vi.waitFor(async () => expect(await times(text)).toBeGreaterThanOrEqual(often), {
-      timeout: 90_000,
+      timeout: 180_000,
       interval: 250
     })
   const loaded = "Loaded image: errand-sandbox"
@@ -73,7 +73,7 @@ describeWithEngine("an engine inside", () => {
     await says(answers)
     token = (await inside("errand token create --login me")).stdout.trim()
     await says(loaded)
-  }, 300_000)
+  }, 600_000)
 
   afterAll(async () => {
     await docker("rm", "--force", "--volumes", name)
@@ -82,7 +82,7 @@ describeWithEngine("an engine inside", () => {
     rmSync(place, { recursive: true, force: true })
   })
 
-  it("runs a task that outlives a stop of the machine", async () => {
+  it("runs a task that outlives a stop of the machine", { timeout: 300_000 }, async () => {
     const { path } = await Effect.runPromise(git.create("fly", { "a.txt": "a\n" }))
     const submitted = await inside(`errand run --detach http://${gitHost}/fly.git 'Long work'`)
     expect(submitted.code, submitted.stderr).toBe(0)

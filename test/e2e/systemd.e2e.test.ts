@@ -142,7 +142,7 @@ describeWithEngine("systemd", () => {
     await done("systemctl daemon-reload && systemctl enable --now errand litestream errand-backup.timer")
     await answers()
     token = await done(`${asService} token create --login me`)
-  }, 300_000)
+  }, 600_000)
 
   afterAll(async () => {
     await docker("rm", "--force", "--volumes", name)

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { describe, inject, it } from "vitest"
 import { missingForOwnEngine } from "./ownEngine.ts"
 
@@ -23,6 +24,14 @@ export const describeWithOwnEngine = (name: string, runtimes: ReadonlyArray<stri
     ? describeWithEngine(name, tests)
     : describeUnless(missing, "scripts/install-test-host, as root, installs them", name, tests)
 }
+
+const compose = spawnSync("docker-compose", ["version"], { stdio: "ignore" })
+
+/** The same for tests that need Docker Compose, of the oldest version that Debian 12 has. */
+export const describeWithCompose = (name: string, tests: () => void) =>
+  compose.status === 0
+    ? describeWithEngine(name, tests)
+    : describeUnless("docker-compose is not installed", "scripts/install-test-host, as root, installs it", name, tests)
 
 const describeUnless = (missing: string, remedy: string, name: string, tests: () => void) => {
   if (missing === "" || process.env["CI"] !== "true") return describe.skipIf(missing !== "")(name, tests)
