@@ -9,6 +9,7 @@ import { ask, baseUrl, door, happen, submit, tokenFor } from "./door.ts"
 interface ServerSent {
   readonly status: number
   readonly contentType: string | null
+  readonly epoch: string | null
   /** Everything that came so far. */
   readonly text: () => string
   readonly until: (text: string) => Effect.Effect<void>
@@ -60,6 +61,7 @@ const listen = (
     return {
       status: response.status,
       contentType: response.headers.get("content-type"),
+      epoch: response.headers.get("errand-epoch"),
       text: () => text,
       until: (part) => when(() => text.includes(part)),
       ended: when(() => ended)
@@ -111,6 +113,8 @@ layer(door(), { excludeTestServices: true })("the log of a task", (it) => {
       const head = yield* headOf(id)
       const events = yield* listen(`/api/v1/tasks/${id}/events?after=${head - 1}`, { authorization: `Bearer ${token}` })
       expect([events.status, events.contentType]).toEqual([200, "text/event-stream"])
+      // Seen to fail without the header: a client that comes back after a restore would go on in another log.
+      expect(events.epoch).toBe(yield* Effect.flatMap(EventBus, (bus) => bus.epoch))
       yield* events.until(`id: ${head}\n`)
       yield* sandboxReady(id, 300)
       yield* events.until(`id: ${head + 300}\n`)

@@ -66,7 +66,12 @@ const additions: Readonly<Record<string, JsonObject>> = {
   },
   listEvents: {
     parameters: [header("Last-Event-ID", "With `text/event-stream`: go on after this seq.", integer)],
-    responses: { "200": { content: { "text/event-stream": { schema: string } } } }
+    responses: {
+      "200": {
+        headers: { "Errand-Epoch": { description: "With `text/event-stream`: names the log.", schema: string } },
+        content: { "text/event-stream": { schema: string } }
+      }
+    }
   },
   getLog: {
     parameters: [header("Range", "`bytes=first-last`, `bytes=first-` or `bytes=-length`.")]

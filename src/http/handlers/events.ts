@@ -54,7 +54,7 @@ export const makeEvents = Effect.gen(function* () {
   const serverSent = (id: TaskId, after: number) =>
     Effect.gen(function* () {
       const { deviceId } = yield* CurrentPrincipal
-      const head = yield* bus.head(taskStream(id))
+      const [head, epoch] = yield* Effect.all([bus.head(taskStream(id)), bus.epoch])
       const events = Stream.map(bus.follow(taskStream(id), Math.min(after, head)), asServerSent)
       const beats = Stream.as(Stream.tick(heartbeat), comment("still here"))
       return HttpServerResponse.stream(
@@ -63,7 +63,7 @@ export const makeEvents = Effect.gen(function* () {
           Stream.interruptWhen(revocation(deviceId)),
           Stream.interruptWhenDeferred(closing)
         ),
-        { contentType: "text/event-stream", headers: { "x-accel-buffering": "no" } }
+        { contentType: "text/event-stream", headers: { "errand-epoch": epoch, "x-accel-buffering": "no" } }
       )
     })
 
