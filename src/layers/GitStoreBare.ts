@@ -2,12 +2,12 @@
  * GitStore on bare repositories in the data directory, with the git of this machine.
  */
 import type { FileSystem } from "@effect/platform"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { join } from "node:path"
 import { AppConfig } from "../services/AppConfig.ts"
 import type { ForgeTokens } from "../services/ForgeTokens.ts"
 import type { GitCredentials } from "../services/GitCredentials.ts"
-import { GitStore, RemoteFailed, type StoreKey } from "../services/GitStore.ts"
+import { GitStore, RemoteFailed, type StartPoint, type StoreKey } from "../services/GitStore.ts"
 import { DataDir } from "./DataDirLock.ts"
 import { makeAccess } from "./forge/access.ts"
 import { makeChangedPaths } from "./git/changedPaths.ts"
@@ -25,6 +25,7 @@ import { makePush } from "./git/push.ts"
 import { makeReceive } from "./git/receive.ts"
 import { makeConnect, type Remote, type Resolve, resolveBySystem } from "./git/remote.ts"
 import { makeRepositories } from "./git/repositories.ts"
+import { makeTogether } from "./git/together.ts"
 
 /** There is no git, or one that can't be told which address to connect to. */
 export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", { found: Schema.String }) {
@@ -76,6 +77,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
     knownHosts: join(dataDir, "known_hosts")
   })
   const fetchRef = yield* makeFetch(git, repositories, limits)
+  const fetchTogether = yield* makeTogether<StartPoint, RemoteFailed>()
   const pushCommit = makePush(git, limits)
   const take = yield* makeReceive(git, repositories, limits)
   const objects = makeObjects(git, limits)
@@ -97,9 +99,10 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
 
   return GitStore.of({
     fetch: Effect.fn("GitStore.fetch")(function* (key, ref) {
-      const start = yield* atRemote(key, (remote) => fetchRef(remote, at(key), ref))
-      yield* repositories.tidy(at(key))
-      return start
+      const fetching = atRemote(key, (remote) => fetchRef(remote, at(key), ref)).pipe(
+        Effect.zipLeft(repositories.tidy(at(key)))
+      )
+      return yield* fetchTogether(JSON.stringify([key.owner, key.url, Option.getOrNull(ref)]), fetching)
     }),
     push: Effect.fn("GitStore.push")((key, target) => atRemote(key, (remote) => pushCommit(remote, at(key), target))),
     receive: (key, keep, pack) => take(at(key), keep, pack).pipe(Effect.withSpan("GitStore.receive")),
