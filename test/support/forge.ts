@@ -87,9 +87,12 @@ export const scene = (content: Readonly<Record<string, FileSpec>> = someFiles) =
     return { store, key, base: first, forged, receive }
   })
 
-/** Bytes on disk of the whole data directory. */
+/** Bytes on disk of the whole data directory, from which files go while it is looked at. */
 export const storeBytes = Effect.map(DataDir, ({ path }) =>
   readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .reduce((sum, { name, parentPath }) => sum + statSync(join(parentPath, name)).size, 0)
+    .reduce((sum, { name, parentPath }) => {
+      const found = statSync(join(parentPath, name), { throwIfNoEntry: false })
+      return sum + (found?.size ?? 0)
+    }, 0)
 )

@@ -51,24 +51,29 @@ interface Stage {
 const packages: Network = { mode: "registries", hosts: [] }
 
 const test = (name: string, play: (stage: Stage) => Effect.Effect<void, unknown, Scope.Scope>, network = packages) =>
-  it.scopedLive(name, () => {
-    const upstream = new Upstream()
-    return Effect.gen(function* () {
-      yield* Effect.promise(() => upstream.listen())
-      yield* Effect.addFinalizer(() => Effect.sync(() => upstream.close()))
-      const names: ReadonlyArray<RegistryName> = ["npm", "pypi", "crates", "go", "debian"]
-      const registries = registriesAt(Object.fromEntries(names.map((name) => [name, `${upstream.url}/${name}`])))
-      yield* Effect.gen(function* () {
-        const { socket, way } = yield* openWay(network)
-        const context = yield* Effect.context<Effect.Effect.Context<ReturnType<typeof openWay>>>()
-        const another = Effect.map(openWay(network), (other) => other.socket).pipe(
-          Effect.provide(context),
-          Effect.orDie
-        )
-        yield* play({ upstream, socket, another, refusals: way.refusals })
-      }).pipe(Effect.provide(egressLayer(new TestInternet(), registries)))
-    })
-  })
+  it.scopedLive(
+    name,
+    () => {
+      const upstream = new Upstream()
+      return Effect.gen(function* () {
+        yield* Effect.promise(() => upstream.listen())
+        yield* Effect.addFinalizer(() => Effect.sync(() => upstream.close()))
+        const names: ReadonlyArray<RegistryName> = ["npm", "pypi", "crates", "go", "debian"]
+        const registries = registriesAt(Object.fromEntries(names.map((name) => [name, `${upstream.url}/${name}`])))
+        yield* Effect.gen(function* () {
+          const { socket, way } = yield* openWay(network)
+          const context = yield* Effect.context<Effect.Effect.Context<ReturnType<typeof openWay>>>()
+          const another = Effect.map(openWay(network), (other) => other.socket).pipe(
+            Effect.provide(context),
+            Effect.orDie
+          )
+          yield* play({ upstream, socket, another, refusals: way.refusals })
+        }).pipe(Effect.provide(egressLayer(new TestInternet(), registries)))
+      })
+      // Megabytes in small requests take Node 22 eleven seconds.
+    },
+    60_000
+  )
 
 const wait = <A>(promise: () => Promise<A>) => Effect.promise(promise)
 
