@@ -41,7 +41,7 @@ export const layer = Layer.scoped(
         )
       },
       Effect.catchAll((failure) => Effect.logDebug("A pull request could not be looked at.", failure)),
-      Effect.interruptible
+      (effect, id) => Effect.annotateLogs(Effect.interruptible(effect), "taskId", id)
     )
 
     const now = (id: TaskId): Effect.Effect<void> => Effect.asVoid(FiberMap.run(looks, id, look(id)))

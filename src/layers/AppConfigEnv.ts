@@ -92,6 +92,7 @@ const settings = (all: EnvironmentVariables): Config.Config<Settings> => {
     strict: all.strict.config,
     acceptedFindings: all.acceptedFindings.config,
     litestreamUrl: all.litestreamUrl.config,
+    log: Config.all({ format: all.logFormat.config, level: all.logLevel.config }),
     traces: traceSettings(all),
     taskRetentionDays: all.taskRetentionDays.config,
     diskFloorBytes: all.diskFloor.config

@@ -62,5 +62,6 @@ const turn = (client: Anthropic, request: TurnRequest, silenceMs: number, hear: 
     return Effect.sync(() => reader.close())
   })
 
+/** `messages.create` is this, and writes lines of its own about old models past the log, with every request. */
 const send = (client: Anthropic, request: TurnRequest, signal: AbortSignal, timeout: number): Promise<Response> =>
-  client.messages.create(requestBody(request), { signal, timeout }).asResponse()
+  client.post("/v1/messages", { body: requestBody(request), stream: true, signal, timeout }).asResponse()

@@ -74,14 +74,18 @@ const make = (outside: Outside) =>
       Effect.flatMap(now, (at) => {
         const traffic = ledger.takeTraffic(at)
         return traffic.length === 0 ? Effect.void : log.add(taskId, traffic)
-      }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("the traffic of a task could not be stored", cause)))
+      }).pipe(
+        Effect.catchAllCause((cause) => Effect.logWarning("the traffic of a task could not be stored", cause)),
+        Effect.annotateLogs({ taskId })
+      )
 
     const blocked = yield* Mailbox.make<Blocked>()
     yield* Mailbox.toStream(blocked).pipe(
       Stream.runForEach(({ refusal: { host, reason }, spec }) =>
         repo.change(spec.taskId, byRun(spec.run, [TaskChange.NetworkBlocked({ host, reason })])).pipe(
           // Its run is over, or there is no space to say so; the sandbox was refused all the same.
-          Effect.catchAllCause((cause) => Effect.logDebug("a refusal was not stored", cause))
+          Effect.catchAllCause((cause) => Effect.logDebug("a refusal was not stored", cause)),
+          Effect.annotateLogs({ taskId: spec.taskId, run: spec.run })
         )
       ),
       Effect.forkScoped

@@ -6,6 +6,7 @@
  */
 import { Either } from "effect"
 import { resolve } from "node:path"
+import { logFormats, logLevels } from "../services/AppConfig.ts"
 import { defaultDiskFloor, defaultSandboxLimits, type HostSize } from "./hostSize.ts"
 import { otlpVariables } from "./otlp/variables.ts"
 import { optional, withComputedDefault, withDefault } from "./Setting.ts"
@@ -252,6 +253,12 @@ export const variablesOn = (machine: HostSize) => {
       "",
       "More paths that count as CI definitions: files, directories or patterns with * and **, divided by commas."
     ),
+    logFormat: optional(
+      "ERRAND_LOG_FORMAT",
+      Syntax.oneOf(...logFormats),
+      "How the server writes its log, on standard error: pretty, logfmt or json. Not set: pretty in a terminal, logfmt elsewhere."
+    ),
+    logLevel: withDefault("ERRAND_LOG_LEVEL", Syntax.oneOf(...logLevels), "info", "The least of what it logs."),
     ...otlpVariables
   }
 }

@@ -83,6 +83,7 @@ export const layer = Layer.scoped(
           Effect.ensuring(Ref.update(interrupts, HashMap.remove(id))),
           Effect.ensuring(Scope.close(slot, Exit.void)),
           Effect.ensuring(queue.wake),
+          Effect.annotateLogs({ taskId: id, run: lease.run }),
           FiberMap.run(runs, id)
         )
       })
@@ -168,7 +169,10 @@ const closeExpired = Effect.fnUntraced(function* (isRunning: (id: TaskId) => Eff
             ])
           : Either.right([])
       )
-      .pipe(Effect.catchAllCause((cause) => Effect.logWarning("a question could not be closed", cause)))
+      .pipe(
+        Effect.catchAllCause((cause) => Effect.logWarning("a question could not be closed", cause)),
+        Effect.annotateLogs("taskId", id)
+      )
     yield* queue.wake
   }
 })

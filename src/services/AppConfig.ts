@@ -29,6 +29,12 @@ export interface GitHubSettings {
   }
 }
 
+export const logFormats = ["pretty", "logfmt", "json"] as const
+export type LogFormat = (typeof logFormats)[number]
+
+export const logLevels = ["debug", "info", "warning", "error"] as const
+export type LogSettingLevel = (typeof logLevels)[number]
+
 /** Where traces go, by OTLP over HTTP. */
 export interface TraceSettings {
   readonly url: string
@@ -113,6 +119,11 @@ export interface Settings {
   readonly acceptedFindings: ReadonlyArray<string>
   /** Metrics of the Litestream that replicates the database; none: nothing does. */
   readonly litestreamUrl: Option.Option<string>
+  readonly log: {
+    /** None: `pretty` in a terminal, `logfmt` elsewhere. */
+    readonly format: Option.Option<LogFormat>
+    readonly level: LogSettingLevel
+  }
   /** None: nothing is traced. */
   readonly traces: Option.Option<TraceSettings>
   /** Days after which final tasks are deleted; none keeps them. */

@@ -18,6 +18,7 @@ import { Errand, type Json } from "../support/errand.ts"
 import { gitText } from "../support/gitRepository.ts"
 import { type GitServer, gitServer } from "../support/gitServer.ts"
 import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
+import { type OtlpReceiver, otlpReceiver } from "../support/otlpReceiver.ts"
 
 const canary = (kind: string) => `cnry_${kind}_${randomBytes(12).toString("hex")}`
 
@@ -26,6 +27,7 @@ const planted = {
   modelKey: canary("model"),
   gitToken: canary("git"),
   taskSecret: canary("task"),
+  collectorKey: canary("collector"),
   secretKey: canary("vault")
 }
 
@@ -85,8 +87,10 @@ describeWithEngine("credentials", () => {
   let git: GitServer
   let api: MessagesApi
   let errand: Errand
+  let collector: OtlpReceiver
 
   beforeAll(async () => {
+    collector = await Effect.runPromise(Scope.extend(otlpReceiver, scope))
     git = await Effect.runPromise(Scope.extend(gitServer, scope))
     api = await Effect.runPromise(
       Scope.extend(
@@ -114,6 +118,9 @@ describeWithEngine("credentials", () => {
       ERRAND_SECRET_KEY: planted.secretKey,
       ERRAND_MODEL: "claude-sonnet-4-5",
       ERRAND_SANDBOX_DISK: "512m",
+      ERRAND_LOG_LEVEL: "debug",
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${planted.collectorKey}`,
       ERRAND_TRUSTED_GIT_HOSTS: git.host
     })
     await errand.start()
@@ -183,6 +190,7 @@ describeWithEngine("credentials", () => {
     const task = await errand.final(id)
     expect(task).toMatchObject({ status: "completed", error: null })
     expect(await Effect.runPromise(gitText(path, ["show", `${task["branch"]}:done.txt`]))).toBe("searched")
+    while (collector.named("run").length === 0) await sleep(50)
     const watched = await watch.end()
     stream.close()
 
@@ -203,10 +211,17 @@ describeWithEngine("credentials", () => {
       "the events": JSON.stringify(await errand.events(id)),
       "the stream": stream.frames.join("\n"),
       "the log": errand.output,
+      "the traces": collector.requests.map(({ body, url }) => `${url} ${body}`).join("\n"),
       "the export": JSON.stringify((await errand.call("GET", `tasks/${id}/export`)).body),
       "the pushed repository": await Effect.runPromise(gitText(path, ["log", "-p", "--all"]))
     }
+    expect(collector.mistakes).toEqual([])
+    expect(collector.named("run")).toHaveLength(1)
+    expect(collector.requests[0]?.headers["x-api-key"]).toBe(planted.collectorKey)
+    // A trace has none of anybody's words either.
+    expect(places["the traces"]).not.toMatch(/Search everything|searched|done\.txt|DEPLOY_KEY|private/)
     const leaks = [...container.leaks, ...Object.entries(places).flatMap(([where, text]) => found(where, text, texts))]
+    expect(places["the log"]).toMatch(/level=DEBUG.*message=Answered\./)
     const files = filesBelow(errand.dataDir)
     expect(files.some((file) => file.endsWith("-wal"))).toBe(true)
     leaks.push(...filesWith(texts, errand.dataDir, errand.temporaryDir))

@@ -48,6 +48,7 @@ export const settings: Settings = {
   strict: false,
   acceptedFindings: [],
   litestreamUrl: Option.none(),
+  log: { format: Option.none(), level: "info" },
   traces: Option.none(),
   taskRetentionDays: Option.none(),
   diskFloorBytes: 0

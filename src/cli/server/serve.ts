@@ -3,7 +3,7 @@
  *
  * Owns: saying when the server answers, and its end: within ten seconds of the first signal, whatever happens.
  */
-import { Console, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { version } from "../../http/api/version.ts"
 import { AppConfig } from "../../services/AppConfig.ts"
 import { lazily } from "../lazily.ts"
@@ -11,6 +11,7 @@ import { line, span } from "../render/Line.ts"
 import { print, writeJson } from "../Screen.ts"
 import { ServerProcess } from "../ServerProcess.ts"
 import { Signals } from "../Signals.ts"
+import * as StandardError from "../StandardError.ts"
 import * as settings from "./settings.ts"
 
 /** What does not let go by then is left to the next start, which clears up. */
@@ -41,32 +42,42 @@ const announce = (url: string, publicUrl: Option.Option<string>, options: { read
         )
       )
 
-const start = Effect.fnUntraced(function* (options: { readonly json: boolean }) {
-  const built = yield* Layer.build(settings.layer)
-  yield* Effect.gen(function* () {
-    const { publicUrl, strict } = yield* AppConfig
-    if (strict) yield* lazily(checks, ({ strictCheck }) => strictCheck)
-    const { url } = yield* (yield* ServerProcess).start(Layer.succeedContext(built))
-    yield* announce(url, publicUrl, options)
-    if (!strict)
-      yield* Effect.forkScoped(
-        Effect.delay(
-          lazily(checks, ({ check }) => check),
-          quietStart
-        )
+interface Options {
+  readonly json: boolean
+}
+
+const start = Effect.fnUntraced(function* (options: Options, config: Layer.Layer<AppConfig>) {
+  const { publicUrl, strict } = yield* AppConfig
+  if (strict) yield* lazily(checks, ({ strictCheck }) => strictCheck)
+  const { url } = yield* (yield* ServerProcess).start(config)
+  yield* announce(url, publicUrl, options)
+  if (!strict)
+    yield* Effect.forkScoped(
+      Effect.delay(
+        lazily(checks, ({ check }) => check),
+        quietStart
       )
-    if (!options.json) yield* Effect.forkScoped(lazily(pairing, ({ pairFirstDevice }) => pairFirstDevice(url)))
-  }).pipe(Effect.provide(built))
+    )
+  if (!options.json) yield* Effect.forkScoped(lazily(pairing, ({ pairFirstDevice }) => pairFirstDevice(url)))
 })
 
-export const serve = Effect.fn("serve")(function* (options: { readonly json: boolean }) {
+/** Its log is as the settings say from the first line to the last. */
+export const serve = Effect.fn("serve")(function* (options: Options) {
+  const built = yield* Effect.scoped(Layer.build(settings.layer))
+  const config = Layer.succeedContext(built)
+  yield* serveWith(options, config).pipe(
+    Effect.provide(Layer.merge(config, StandardError.layerOf(Context.get(built, AppConfig).log)))
+  )
+})
+
+const serveWith = Effect.fnUntraced(function* (options: Options, config: Layer.Layer<AppConfig>) {
   const signals = yield* Signals
   const scope = yield* Scope.make()
-  yield* Effect.raceFirst(Scope.extend(start(options), scope), signals.first).pipe(
+  yield* Effect.raceFirst(Scope.extend(start(options, config), scope), signals.first).pipe(
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
   const signal = yield* signals.first
-  yield* Console.error(`${signal}: stopping`)
+  yield* Effect.logInfo(`${signal}: stopping`)
   yield* Scope.close(scope, Exit.void).pipe(
     Effect.disconnect,
     Effect.timeoutFail({ duration: longestShutdown, onTimeout: () => new ShutdownIncomplete() })

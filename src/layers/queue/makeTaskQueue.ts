@@ -147,6 +147,7 @@ export const makeTaskQueue = Effect.fnUntraced(function* (store: LeaseStore) {
     },
     // The lease then ends by itself, because nobody renews it any more.
     Effect.catchAllCause((cause) => Effect.logWarning("A lease could not be given back.", cause)),
+    (effect, { run, taskId }) => Effect.annotateLogs(effect, { taskId, run }),
     Effect.zipRight(positions.forget),
     Effect.zipRight(wake)
   )
