@@ -152,22 +152,31 @@ describe("changes of CI definitions", () => {
     })
   )
 
+  // Seen to fail with what was pushed before taken for news, and with all of it taken for allowed.
   it.scopedLive("are asked about again when the branch gets others, and not when it does not", () =>
     Effect.gen(function* () {
-      const { app, begin } = yield* stage()
-      const { events, task } = yield* Effect.gen(function* () {
+      const { app, begin } = yield* stage({ played: [...steps, writes(".gitlab-ci.yml"), { text: "And another." }] })
+      const { events, others, task } = yield* Effect.gen(function* () {
         const repo = yield* TaskRepo
         const queue = yield* TaskQueue
         const ids = yield* Ids
         const { id } = yield* begin
         yield* close(yield* asked(id), yes)
+        const goOn = Effect.fnUntraced(function* (words: string) {
+          yield* repo.change(id, say(yield* ids.message, "queue", words))
+          yield* queue.wake
+        })
         const first = yield* finished(id)
-        yield* repo.change(id, say(yield* ids.message, "queue", "And now the sum."))
-        yield* queue.wake
-        return yield* finished(id, first.events.length)
+        yield* goOn("And now the sum.")
+        const second = yield* finished(id, first.events.length)
+        yield* goOn("And another forge.")
+        const others = yield* asked(id, first.events.length + second.events.length)
+        return { ...second, others }
       }).pipe(Effect.provide(app))
       expect(task).toMatchObject({ status: "completed", ciChanges: [workflow] })
       expect(events.map(({ type }) => type)).not.toContain("question.opened")
+      expect(others.detail).toContain(".gitlab-ci.yml")
+      expect(others.detail).not.toContain(workflow)
     })
   )
 
@@ -203,6 +212,7 @@ describe("changes of CI definitions", () => {
     })
   )
 
+  // Seen to fail with the policy taken for everybody's, and with one that asks all the same.
   it.scopedLive("go ahead where the server says so, but for a task that asks", () =>
     Effect.gen(function* () {
       const free = yield* stage({ policy: "allow" })
@@ -217,6 +227,7 @@ describe("changes of CI definitions", () => {
     })
   )
 
+  // Seen to fail without the mark, and with tasks asked that push nothing.
   it.scopedLive("are marked, and asked about by nobody, when nothing is pushed", () =>
     Effect.gen(function* () {
       const { app, begin } = yield* stage({ policy: "refuse", draft: { delivery: "none" } })
@@ -225,6 +236,7 @@ describe("changes of CI definitions", () => {
     })
   )
 
+  // Seen to fail without those patterns, and with one that everything matches.
   it.scopedLive("are what the server's own patterns name too, and nothing else", () =>
     Effect.gen(function* () {
       const own = yield* stage({ policy: "refuse", played: [writes("deploy/a/b.sh"), { text: "Done." }] })

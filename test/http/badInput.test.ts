@@ -78,6 +78,8 @@ layer(door(), { excludeTestServices: true })("a body", (it) => {
     })
   )
 
+  // Seen to fail without the bound of the prompt, its count in bytes, the looks for NUL, half pairs and what shows nothing, and
+  // with control characters in a line.
   it.effect.each<[string, object, string]>([
     ["unknown property", { owner: "user_x" }, "owner"],
     ["unknown property inside", { limits: { maxTurns: 1, maxFun: 1 } }, "limits.maxFun"],

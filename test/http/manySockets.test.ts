@@ -94,6 +94,7 @@ layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many co
     90_000
   )
 
+  // Fails with `keepAliveTimeout: 0`.
   it.scoped(
     "that are kept after an answer are ended, ten thousand of them",
     () =>
@@ -103,7 +104,7 @@ layer(door({ bounds }), { excludeTestServices: true, timeout: 60_000 })("many co
     90_000
   )
 
-  // Fails when who was refused is left to hang up. Who may not ask at all is told so at once, and is read no longer than the others.
+  // Fails when who was refused is left to hang up, and with `requestTimeout: 0`. Who may not ask at all is told so at once, and is read no longer than the others.
   it.scoped.each([
     ["auth/refresh", 408],
     ["tasks", 401]

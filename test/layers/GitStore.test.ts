@@ -179,6 +179,7 @@ layer(gitStoreLayer({ allowLocal: true, receiveBytes: 8 * MiB, receiveMemory: 60
     }).pipe(Effect.provide(gitStoreLayer({ allowLocal: true, receiveTime: "3 seconds" })))
   )
 
+  // Seen to fail without the limit of memory, and with big files held like others.
   it.scoped("does not hold in memory what inflates from little", () =>
     Effect.gen(function* () {
       const { base, forged, key, receive, store } = yield* scene()

@@ -77,6 +77,8 @@ describeWithGitServer("fetch", () => {
     )
   )
 
+  // Seen to fail with `main` for every empty repository, with its own branch in place of the one asked for, and with an
+  // empty repository taken for one without that branch.
   it.scopedLive(
     "knows where an empty repository begins",
     served((server, store) =>
@@ -90,6 +92,7 @@ describeWithGitServer("fetch", () => {
     )
   )
 
+  // Seen to fail with a HEAD that has to name a branch, with one that need not exist, and without the names in the refusal.
   it.scopedLive(
     "follows a detached HEAD, and asks for a branch when HEAD names none",
     served((server, store) =>

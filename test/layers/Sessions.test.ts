@@ -5,7 +5,7 @@ import { SignJWT } from "jose"
 import * as AccountsMemory from "../../src/layers/AccountsMemory.ts"
 import * as AccountsSqlite from "../../src/layers/AccountsSqlite.ts"
 import * as IdsUlid from "../../src/layers/IdsUlid.ts"
-import { verifyAccessToken } from "../../src/layers/sessions/accessToken.ts"
+import { keyIdOf, verifyAccessToken } from "../../src/layers/sessions/accessToken.ts"
 import * as SessionsMemory from "../../src/layers/SessionsMemory.ts"
 import * as SessionsSqlite from "../../src/layers/SessionsSqlite.ts"
 import * as TransactionMemory from "../../src/layers/TransactionMemory.ts"
@@ -75,8 +75,8 @@ describe("access tokens of sessions", () => {
     }).pipe(Effect.provide(onSqlite))
   )
 
-  // Each fails with its check taken out of verifyAccessToken or keyIdOf: `algorithms`, `typ`, `issuer`, `audience`,
-  // `requiredClaims`, `maxTokenAge`, the pattern of `kid`, the comparison of the user.
+  // Each fails with its check taken out: `issuer`, `audience`, `requiredClaims`, `maxTokenAge`, the length, headers that
+  // nobody knows, the comparison of the user.
   it.effect("are refused when anything about them is not", () =>
     Effect.gen(function* () {
       const { accessToken, claims, isTaken, key, kid, make, user } = yield* forging
@@ -118,6 +118,28 @@ describe("access tokens of sessions", () => {
         dots: ".."
       }
       for (const [what, token] of Object.entries(wrong)) assert.isFalse(yield* isTaken(token), what)
+    }).pipe(Effect.provide(onSqlite))
+  )
+
+  // Each fails with its check taken out: `alg`, `typ` and the pattern of `kid` in keyIdOf, `algorithms` and `typ` in
+  // verifyAccessToken. Either of both looks is enough, so neither may rely on the other.
+  it.effect("are refused by both who looks for their key and who verifies them", () =>
+    Effect.gen(function* () {
+      const { key, kid, make } = yield* forging
+      const looks = Effect.fnUntraced(function* (token: string) {
+        const verified = yield* verifyAccessToken(key, Redacted.make(token))
+        return { kid: Option.getOrNull(keyIdOf(Redacted.make(token))), isVerified: Option.isSome(verified) }
+      })
+      assert.deepStrictEqual(yield* looks(yield* make({})), { kid, isVerified: true })
+      const longer = yield* make({}, { alg: "HS512" }, Buffer.concat([key, key]))
+      const isLonger = yield* verifyAccessToken(Buffer.concat([key, key]), Redacted.make(longer))
+      assert.isTrue(Option.isNone(keyIdOf(Redacted.make(longer))) && Option.isNone(isLonger))
+      const none = { kid: null, isVerified: false }
+      assert.deepStrictEqual(yield* looks(yield* make({}, { typ: "JWT" })), none)
+      assert.deepStrictEqual(yield* looks(yield* make({}, { typ: undefined })), none)
+      for (const other of ["../../secret.key", "", "a".repeat(26), `${kid}A`]) {
+        assert.deepStrictEqual(yield* looks(yield* make({}, { kid: other })), { kid: null, isVerified: true })
+      }
     }).pipe(Effect.provide(onSqlite))
   )
 

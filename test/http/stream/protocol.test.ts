@@ -50,6 +50,7 @@ layer(door(), local)("opening the stream", (it) => {
     })
   )
 
+  // Seen to fail without the look at tokens in the URL, and at the page.
   it.scoped("is refused before the handshake for a token that is none, or in the URL, or from a foreign page", () =>
     Effect.gen(function* () {
       const { token, url } = yield* signedIn("refused")
@@ -84,6 +85,7 @@ layer(door(), local)("opening the stream", (it) => {
     })
   )
 
+  // Both seen to fail with a time of 15 minutes.
   it.scoped("ends with 4401 when nobody signs in in time", () =>
     Effect.gen(function* () {
       const client = yield* connect(yield* baseUrl)
@@ -102,6 +104,7 @@ layer(door(), local)("opening the stream", (it) => {
     })
   )
 
+  // Seen to fail with an answer that is given before the hang-up, and nothing after it: the end came with the time for signing in.
   it.scoped("ends with 4401 for a wrong token, and for any other frame before", () =>
     Effect.gen(function* () {
       const { stream, url } = yield* signedIn("impatient")
@@ -113,7 +116,7 @@ layer(door(), local)("opening the stream", (it) => {
         const client = yield* connect(url)
         yield* client.send(frame)
         expect((yield* client.next("error")).code).toBe("unauthenticated")
-        expect((yield* client.closed).code).toBe(4401)
+        expect((yield* Effect.timeout(client.closed, "3 seconds")).code).toBe(4401)
         expect(client.seqs(stream)).toEqual([])
       }
     })
