@@ -153,6 +153,10 @@ const faultsOf = (words: ReadonlyArray<string>, help: string): ReadonlyArray<str
   ]
 }
 
+/** The commands that a help lists. */
+const listedIn = (help: string) =>
+  [...(help.split("Options")[0] ?? "").matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map(([, name = ""]) => name)
+
 layer(world)("the pages", (it) => {
   // Seen to fail with `errand token make` and with `errand backup --into`.
   it.effect("call commands that there are, with options that they have", () =>
@@ -168,6 +172,26 @@ layer(world)("the pages", (it) => {
         )
       )
       expect(wrong.flat()).toEqual([])
+    })
+  )
+
+  // Seen to fail without a line for `errand pair`, and without one for its JSON.
+  it.effect("explain every command, and what it prints as JSON", () =>
+    Effect.gen(function* () {
+      const { output } = yield* shell("--help")
+      const names = listedIn(output)
+      expect(names.length).toBeGreaterThan(12)
+      const page = read("docs/cli.md")
+      const [commands = "", json = ""] = page.split("## JSON")
+      for (const name of names) {
+        expect([name, new RegExp(`^\\| .*\`(?:errand )?${name}\\b.* \\| `, "m").test(commands)]).toEqual([name, true])
+        const { output: help } = yield* shell(`${name} --help`)
+        const below = help.includes("<command>") ? listedIn(help) : []
+        for (const path of below.length === 0 ? [name] : below.map((each) => `${name} ${each}`)) {
+          const { output: own } = yield* shell(`${path} --help`)
+          expect([path, json.includes(`\`${path}\``)]).toEqual([path, own.includes("--json")])
+        }
+      }
     })
   )
 })
