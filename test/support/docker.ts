@@ -19,6 +19,8 @@ const executable = join(root, "dist/errand")
 export const asPrivileged = [
   "--cap-add=ALL",
   "--cap-drop=SYS_RESOURCE",
+  // Beside control groups that are mounted as the machine has them.
+  "--cgroupns=host",
   ...["seccomp", "apparmor", "systempaths"].map((wall) => `--security-opt=${wall}=unconfined`)
 ]
 
