@@ -174,6 +174,25 @@ describe("the queue of spans", () => {
     })
   )
 
+  // Seen to fail with a look that goes on while there are any: a request for each span.
+  it.scoped("sends what comes while it sends with the next look", () =>
+    Effect.gen(function* () {
+      const asked: Array<number> = []
+      const push = yield* SpanQueue.make((batch) =>
+        Effect.sync(() => {
+          asked.push(batch.length)
+          if (asked.length < 100) push(encoded("meanwhile"))
+          return { _tag: "Done", refused: 0, problem: "" }
+        })
+      )
+      push(encoded("first"))
+      yield* TestClock.adjust("1 second")
+      expect(asked.length).toBeLessThan(3)
+      yield* TestClock.adjust("1 second")
+      expect(asked.length).toBeLessThan(4)
+    })
+  )
+
   // Seen to fail without the limit of time at the end.
   it.scoped("holds up no end", () =>
     Effect.gen(function* () {

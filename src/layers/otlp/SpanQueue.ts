@@ -55,9 +55,9 @@ export const make = Effect.fnUntraced(function* (
     return delivery
   })
 
-  /** How long to wait before the next look. */
+  /** What waits now, and not what comes meanwhile: that would be a request for each span. Gives the time to the next look. */
   const sendAll = Effect.gen(function* () {
-    while (waiting.length > 0) {
+    for (let left = waiting.length; left > 0; left -= batchSize) {
       const delivery = yield* sendBatch
       if (delivery._tag === "Later") {
         yield* tell(delivery.problem)
