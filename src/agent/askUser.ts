@@ -53,6 +53,10 @@ export const findQuestion = Effect.fnUntraced(function* (task: TaskId, toolCallI
   return Option.fromNullable(items.find((question) => question.toolCallId === toolCallId))
 })
 
+/** Its time is up: the default holds. */
+export const expired = (question: Pick<Question, "id" | "default">) =>
+  TaskChange.QuestionClosed({ questionId: question.id, revision: 2, outcome: "expired", answer: question.default })
+
 type OpenQuestion = Pick<Question, "id" | "default" | "answer" | "expiresAt">
 
 const open = Effect.fnUntraced(function* (run: TaskRun, asking: Asking) {
@@ -75,14 +79,7 @@ const waitFor = Effect.fnUntraced(function* (run: TaskRun, task: TaskId, questio
   const answered = yield* closing(task, question.id).pipe(Effect.timeoutOption(Duration.min(left, patience)))
   if (Option.isSome(answered)) return answered.value
   if (Duration.greaterThan(left, patience)) return yield* new TaskParked()
-  yield* run.record([
-    TaskChange.QuestionClosed({
-      questionId: question.id,
-      revision: 2,
-      outcome: "expired",
-      answer: question.default
-    })
-  ])
+  yield* run.record([expired(question)])
   return yield* storedAnswer(task, question)
 })
 

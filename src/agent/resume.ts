@@ -15,7 +15,7 @@ import type { TaskRun } from "./TaskRun.ts"
 import { isReadOnly } from "./toolCatalogue.ts"
 import { forModel } from "./tools.ts"
 import { started, useTools } from "./useTools.ts"
-import type { Progress } from "./work.ts"
+import { startingFrom } from "./work.ts"
 
 export const resume = Effect.fn("resume")(function* (run: TaskRun, place: Workplace) {
   const repo = yield* TaskRepo
@@ -24,8 +24,7 @@ export const resume = Effect.fn("resume")(function* (run: TaskRun, place: Workpl
   if (stored.length === 0) return yield* begin(run)
   const outbox = yield* answerCalls(run, place, openCalls(stored))
   const ended = outbox.length === 0 && stored.at(-1)?.role === "assistant"
-  const progress: Progress = { messages: stored, outbox, ended, unsaved: [], knownTokens: 0, stumbles: 0 }
-  return progress
+  return { ...startingFrom(stored), outbox, ended }
 })
 
 const begin = Effect.fnUntraced(function* (run: TaskRun) {
@@ -35,15 +34,7 @@ const begin = Effect.fnUntraced(function* (run: TaskRun) {
   yield* run.record([
     TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers: [], startsOver: false })
   ])
-  const progress: Progress = {
-    messages: [{ role: "user", content }],
-    outbox: [],
-    ended: false,
-    unsaved: [],
-    knownTokens: 0,
-    stumbles: 0
-  }
-  return progress
+  return startingFrom([{ role: "user", content }])
 })
 
 /** Read from the commit that the task starts from, never from the work tree. */

@@ -40,6 +40,16 @@ export interface Progress {
   readonly stumbles: number
 }
 
+/** Nothing but a conversation. */
+export const startingFrom = (messages: ReadonlyArray<TurnMessage>): Progress => ({
+  messages,
+  outbox: [],
+  unsaved: [],
+  ended: false,
+  knownTokens: 0,
+  stumbles: 0
+})
+
 const mostStumbles = 3
 /** How long a run that ends in the middle of its tools waits for the answer before them to be stored. */
 const storeTime = Duration.seconds(2)
@@ -128,12 +138,8 @@ const act = Effect.fnUntraced(function* (
   ]
   if (verdict._tag !== "Tools") yield* run.record(changes)
   const after: Progress = {
-    messages: kept ? [...progress.messages, { role: "assistant", content }] : progress.messages,
-    outbox: [],
-    unsaved: [],
-    ended: false,
-    knownTokens: Limits.contextTokens(response.tokens),
-    stumbles: 0
+    ...startingFrom(kept ? [...progress.messages, { role: "assistant", content }] : progress.messages),
+    knownTokens: Limits.contextTokens(response.tokens)
   }
   switch (verdict._tag) {
     case "Tools": {
@@ -192,13 +198,5 @@ const sumUp = Effect.fnUntraced(function* (run: TaskRun, place: Workplace, progr
     yield* counted(run, { ...response, responseId: response.id }),
     TaskChange.MessageAdded({ messageId: yield* ids.message, role: "user", content, delivers: [], startsOver: true })
   ])
-  const fresh: Progress = {
-    messages: [{ role: "user", content }],
-    outbox: [],
-    unsaved: [],
-    ended: false,
-    knownTokens: 0,
-    stumbles: 0
-  }
-  return fresh
+  return startingFrom([{ role: "user", content }])
 })

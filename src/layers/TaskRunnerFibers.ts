@@ -17,6 +17,7 @@ import {
   Schedule,
   Scope
 } from "effect"
+import { expired } from "../agent/askUser.ts"
 import { runTask } from "../agent/runTask.ts"
 import type { ToolInterrupts } from "../agent/TaskRun.ts"
 import type { AppConfig } from "../services/AppConfig.ts"
@@ -34,7 +35,7 @@ import { Sandbox } from "../services/Sandbox.ts"
 import type { Secrets } from "../services/Secrets.ts"
 import { TaskChange } from "../services/TaskChange.ts"
 import { type Lease, TaskQueue } from "../services/TaskQueue.ts"
-import { type Question, TaskRepo } from "../services/TaskRepo.ts"
+import { TaskRepo } from "../services/TaskRepo.ts"
 import { TaskRunner } from "../services/TaskRunner.ts"
 import type { Transaction } from "../services/Transaction.ts"
 import { resumeWithSpace } from "./resumeWithSpace.ts"
@@ -164,7 +165,7 @@ const closeExpired = Effect.fnUntraced(function* (isRunning: (id: TaskId) => Eff
       .change(id, (task) =>
         task.status === "waiting"
           ? Either.right([
-              ...(question === undefined ? [] : [expire(question)]),
+              ...(question === undefined ? [] : [expired(question)]),
               TaskChange.Queued({ reason: "answer" })
             ])
           : Either.right([])
@@ -176,6 +177,3 @@ const closeExpired = Effect.fnUntraced(function* (isRunning: (id: TaskId) => Eff
     yield* queue.wake
   }
 })
-
-const expire = (question: Question) =>
-  TaskChange.QuestionClosed({ questionId: question.id, revision: 2, outcome: "expired", answer: question.default })

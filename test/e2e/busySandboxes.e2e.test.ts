@@ -44,7 +44,8 @@ describeWithEngine("busy sandboxes", () => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
   })
 
-  // The quota has a test of its own among the walls; here are all that share the processors together.
+  // The quota has a test of its own among the walls; here are all that share the processors together. On two processors it
+  // holds without quota and shares too: it is about what the server needs, and not about these.
   it("leave the server able to answer", async () => {
     const { url } = await Effect.runPromise(git.create("busy", { "a.txt": "a\n" }))
     const ids = await Promise.all(

@@ -163,7 +163,8 @@ describeWithEngine("credentials", () => {
   }
 
   // Seen to fail with the token of git in a setting that it gets as an argument: the watch tells of git, its environment and
-  // that of its helpers.
+  // that of its helpers. Also with tokens that are stored whole, and with credentials that are stored unsealed: both are found
+  // in the database.
   it("occur nowhere but where they belong, while a task is worked on and after it", async () => {
     const { path, url } = await Effect.runPromise(git.create("private", { "a.txt": "a\n" }))
     await Effect.runPromise(git.requireSignIn("x-access-token", planted.gitToken))
