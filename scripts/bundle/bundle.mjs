@@ -18,11 +18,14 @@ const shared = (root) => ({
   logLevel: "warning"
 })
 
-/** Node's own `performance` loads nine modules when it is first looked at, and of it only this is used. */
-const banner = `const bundleUrl = require("node:url").pathToFileURL(__filename).href
+/**
+ * The module's function stands in the file: to put it around the text would copy three megabytes at each start.
+ * Node's own `performance` loads nine modules when it is first looked at, and of it only this is used.
+ */
+const banner = `(function (exports, require, module, __filename, __dirname) { const bundleUrl = require("node:url").pathToFileURL(__filename).href
 const performance = { now: () => process.uptime() * 1000 }`
 
-/** Makes `outfile`, a CommonJS module, of src/main.ts; `addon` is what loads SQLite's addon. */
+/** Makes `outfile`, the function of a CommonJS module, of src/main.ts; `addon` is what loads SQLite's addon. */
 export const bundle = async (root, outfile, { addon, analyze = false, withFaults = false }) => {
   const { metafile } = await build({
     ...shared(root),
@@ -33,7 +36,8 @@ export const bundle = async (root, outfile, { addon, analyze = false, withFaults
     define: { "process.env.NODE_ENV": '"production"', "import.meta.url": "bundleUrl" },
     alias: { bindings: addon },
     plugins: [...(withFaults ? [faultPoints(root)] : []), rawText, directImports, lazyBuiltins, leanPackages],
-    banner: { js: banner }
+    banner: { js: banner },
+    footer: { js: "})" }
   })
   if (analyze) console.log(await analyzeMetafile(metafile, { color: false }))
 }

@@ -4,9 +4,9 @@
  */
 import { constants, Script } from "node:vm"
 
-/** `source` is ASCII; gives a function that runs the bundle as a CommonJS module. */
+/** `source` is ASCII, and the function of a CommonJS module; gives a function that runs it. */
 export const compile = (source, filename, cachedData) => {
-  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
+  const script = new Script(source, {
     filename,
     cachedData,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER

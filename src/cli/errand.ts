@@ -132,7 +132,7 @@ const misnamed = (topic: Topic, next: string): WrongUsage | undefined =>
 export const errand = (words: ReadonlyArray<string>) => {
   const { path, topic } = topicAt(topics, words)
   const next = words[path.length]
-  const help = print(...tellHelp(path, topic))
+  const help = Effect.suspend(() => print(...tellHelp(path, topic)))
   if (asksForHelp(words)) return help
   if (topic.below.length > 0 && next === undefined) return Effect.zipRight(help, new WrongUsage({ problem: "" }))
   return Effect.tapErrorCause((next === undefined ? undefined : misnamed(topic, next)) ?? parseAndRun(words), (cause) =>

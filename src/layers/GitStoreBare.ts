@@ -21,6 +21,7 @@ import { defaultLimits, type Limits } from "./git/limits.ts"
 import { makeLooseObjects } from "./git/looseObjects.ts"
 import { makeObjects } from "./git/objects.ts"
 import { type Git, makeGit } from "./git/process.ts"
+import { unlessKnown } from "./git/knownProgram.ts"
 import { makePush } from "./git/push.ts"
 import { makeReceive } from "./git/receive.ts"
 import { makeConnect, type Remote, type Resolve, resolveBySystem } from "./git/remote.ts"
@@ -68,7 +69,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const limits = { ...defaultLimits, ...own }
   const clean = yield* Effect.orDie(environment)
   const git = makeGit(clean, yield* makeForkingShell(clean, join(dataDir, "git-calls")))
-  yield* checkVersion(git)
+  yield* unlessKnown(join(dataDir, "git-checked"), clean["PATH"] ?? "", checkVersion(git))
   const repositories = yield* makeRepositories(git, join(dataDir, "repositories"), limits)
   const connect = makeConnect({
     policy: { trustedHosts: config.trustedGitHosts, allowLocal: config.allowLocalRepositories },

@@ -197,19 +197,32 @@ class Shell {
   }
 }
 
+/** While the server is still small, but not while somebody waits for its start. */
+const quietStart = "1 second"
+
 /**
- * Starts a shell now, while this process is small, and another should it ever end. The directory is the shell's own: what
- * a former life left in it goes.
+ * Starts a shell soon, while this process is small, or when it is first needed; and another should it ever end. The
+ * directory is the shell's own: what a former life left in it goes.
  */
 export const makeForkingShell = (
   environment: Readonly<Record<string, string>>,
   directory: string
 ): Effect.Effect<ForkingShell, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const empty = Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-    yield* Effect.acquireRelease(empty, () => empty)
-    let shell = new Shell(environment)
-    yield* Effect.addFinalizer(() => Effect.sync(() => shell.close()))
+    const empty = () => rmSync(directory, { recursive: true, force: true })
+    let shell: Shell | undefined
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        shell?.close()
+        empty()
+      })
+    )
+    const started = (): Shell => {
+      if (shell === undefined) empty()
+      if (shell === undefined || shell.gone) shell = new Shell(environment)
+      return shell
+    }
+    yield* Effect.forkScoped(Effect.delay(Effect.sync(started), quietStart))
     let count = 0
 
     const run: ForkingShell = (call) =>
@@ -220,9 +233,8 @@ export const makeForkingShell = (
         if (line.length > longestLine) return Effect.succeedNone
         return Effect.acquireUseRelease(
           Effect.sync(() => {
-            if (!prepareFiles(directory, files, call)) return undefined
-            if (shell.gone) shell = new Shell(environment)
-            return shell.begin(id, line)
+            const ready = started()
+            return prepareFiles(directory, files, call) ? ready.begin(id, line) : undefined
           }),
           (job) =>
             job === undefined
