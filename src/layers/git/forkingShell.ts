@@ -197,6 +197,8 @@ class Shell {
   }
 }
 
+const remove = (directory: string) => rmSync(directory, { recursive: true, force: true })
+
 /** While the server is still small, but not while somebody waits for its start. */
 const quietStart = "1 second"
 
@@ -209,16 +211,15 @@ export const makeForkingShell = (
   directory: string
 ): Effect.Effect<ForkingShell, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const empty = () => rmSync(directory, { recursive: true, force: true })
     let shell: Shell | undefined
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         shell?.close()
-        empty()
+        remove(directory)
       })
     )
     const started = (): Shell => {
-      if (shell === undefined) empty()
+      if (shell === undefined) remove(directory)
       if (shell === undefined || shell.gone) shell = new Shell(environment)
       return shell
     }
