@@ -1,12 +1,10 @@
 /** Sandboxes that take all the processor time they can get, as many at once as may run: the server answers all the same. */
-import { Effect, Exit, Scope } from "effect"
+import { Effect } from "effect"
 import { availableParallelism } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { describeWithEngine } from "../support/engine.ts"
-import { Errand } from "../support/errand.ts"
-import { type GitServer, gitServer } from "../support/gitServer.ts"
-import { messagesApi } from "../support/messagesApi.ts"
+import { scriptedServer } from "../support/scriptedServer.ts"
 
 const tasks = 2
 const requests = 300
@@ -21,32 +19,12 @@ const scenarios = [
 ] as const
 
 describeWithEngine("busy sandboxes", () => {
-  const scope = Effect.runSync(Scope.make())
-  let git: GitServer
-  let errand: Errand
-
-  beforeAll(async () => {
-    git = await Effect.runPromise(Scope.extend(gitServer, scope))
-    const api = await Effect.runPromise(Scope.extend(messagesApi({ script: { scenarios } }), scope))
-    errand = new Errand({
-      ANTHROPIC_API_KEY: "sk-test",
-      ANTHROPIC_BASE_URL: api.url,
-      ERRAND_MODEL: "claude-sonnet-4-5",
-      ERRAND_TRUSTED_GIT_HOSTS: git.host,
-      ERRAND_MAX_RUNNING: `${tasks}`,
-      ERRAND_MAX_RUNNING_PER_USER: `${tasks}`
-    })
-    await errand.start()
-  })
-
-  afterAll(async () => {
-    await errand.dispose()
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-  })
+  const server = scriptedServer(scenarios, { ERRAND_MAX_RUNNING: `${tasks}`, ERRAND_MAX_RUNNING_PER_USER: `${tasks}` })
 
   // The quota has a test of its own among the walls; here are all that share the processors together. On two processors it
   // holds without quota and shares too: it is about what the server needs, and not about these.
   it("leave the server able to answer", async () => {
+    const { errand, git } = server()
     const { url } = await Effect.runPromise(git.create("busy", { "a.txt": "a\n" }))
     const ids = await Promise.all(
       Array.from({ length: tasks }, async () =>

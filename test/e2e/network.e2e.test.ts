@@ -1,58 +1,30 @@
 /** A host that is refused, and allowed while the task runs, as its owner sees it. */
-import { Effect, Exit, Scope } from "effect"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { Effect } from "effect"
+import { expect, it } from "vitest"
 import { describeWithEngine } from "../support/engine.ts"
-import { Errand } from "../support/errand.ts"
-import { type GitServer, gitServer } from "../support/gitServer.ts"
-import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
+import { scriptedServer } from "../support/scriptedServer.ts"
 
 const host = "files.errand-test.example.com"
 
 /** Nobody has this name; once it is allowed, that is what is wrong with it. */
 const command = `until curl -sSv https://${host}/ 2>&1 | grep -E 'no address|not of the public'; do sleep 0.2; done`
 
+const scenarios = [
+  {
+    name: "fetch",
+    match: "Fetch the file",
+    steps: [
+      { tools: [{ name: "run_command", input: { command, timeout_seconds: 60 } }] },
+      { when: { toolResult: "network: nothing went through" }, text: "It can't be had." }
+    ]
+  }
+] as const
+
 describeWithEngine("the network of a task", () => {
-  const scope = Effect.runSync(Scope.make())
-  let git: GitServer
-  let api: MessagesApi
-  let errand: Errand
-
-  beforeAll(async () => {
-    git = await Effect.runPromise(Scope.extend(gitServer, scope))
-    api = await Effect.runPromise(
-      Scope.extend(
-        messagesApi({
-          script: {
-            scenarios: [
-              {
-                name: "fetch",
-                match: "Fetch the file",
-                steps: [
-                  { tools: [{ name: "run_command", input: { command, timeout_seconds: 60 } }] },
-                  { when: { toolResult: "network: nothing went through" }, text: "It can't be had." }
-                ]
-              }
-            ]
-          }
-        }),
-        scope
-      )
-    )
-    errand = new Errand({
-      ANTHROPIC_API_KEY: "sk-test",
-      ANTHROPIC_BASE_URL: api.url,
-      ERRAND_MODEL: "claude-sonnet-4-5",
-      ERRAND_TRUSTED_GIT_HOSTS: git.host
-    })
-    await errand.start()
-  })
-
-  afterAll(async () => {
-    await errand.dispose()
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-  })
+  const server = scriptedServer(scenarios)
 
   it("keeps a host out, says so, and lets it through at the owner's word", async () => {
+    const { errand, git } = server()
     const { url } = await Effect.runPromise(git.create("files", { "readme.md": "Files\n" }))
     const { id } = await errand.submit({ repository: { url }, prompt: "Fetch the file.", delivery: "none" })
     const blocked = async () => (await errand.events(id)).filter(({ event }) => event.type === "network.blocked")

@@ -1,14 +1,13 @@
 /** A server that is restored into a world which has gone on without it. */
-import { Effect, Exit, Scope } from "effect"
+import { Effect } from "effect"
 import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { containersOf } from "../support/containers.ts"
 import { describeWithEngine } from "../support/engine.ts"
-import { Errand, type Json } from "../support/errand.ts"
-import { type GitServer, gitServer } from "../support/gitServer.ts"
-import { messagesApi } from "../support/messagesApi.ts"
+import type { Json } from "../support/errand.ts"
+import { scriptedServer } from "../support/scriptedServer.ts"
 
 const write = { name: "write_file", input: { path: "made.txt", content: "made\n" } }
 
@@ -18,40 +17,20 @@ const steps = [{ tools: [write] }, { text: "Done.", delayMs: 4_000 }] as const
 const saved = (events: ReadonlyArray<Json>) => events.some(({ event }) => event.type === "checkpoint.saved")
 
 describeWithEngine("a restore", () => {
-  const scope = Effect.runSync(Scope.make())
-  let git: GitServer
-  let errand: Errand
-
-  beforeAll(async () => {
-    git = await Effect.runPromise(Scope.extend(gitServer, scope))
-    const api = await Effect.runPromise(
-      Scope.extend(messagesApi({ script: { scenarios: [{ name: "all", steps }] } }), scope)
-    )
-    errand = new Errand({
-      ANTHROPIC_API_KEY: "sk-test",
-      ANTHROPIC_BASE_URL: api.url,
-      ERRAND_MODEL: "claude-sonnet-4-5",
-      ERRAND_TRUSTED_GIT_HOSTS: git.host
-    })
-    await errand.start()
-  })
-
-  afterAll(async () => {
-    await errand.dispose()
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-  })
+  const server = scriptedServer([{ name: "all", steps }])
 
   /** A backup of the moment when the work is saved and the model has not ended yet. */
   const backedUp = async (name: string) => {
+    const { errand, git } = server()
     const { url } = await Effect.runPromise(git.create(name, { "a.txt": "a\n" }))
     const id = String((await errand.submit({ repository: { url }, prompt: name, network: { mode: "none" } }))["id"])
     while (!saved(await errand.events(id))) await sleep(50)
     const { stdout } = await errand.command("backup", "--json")
-    return { id, backup: String(JSON.parse(stdout).path) }
+    return { backup: String(JSON.parse(stdout).path), errand, id }
   }
 
   it("takes a task up that was running, and finds what it had delivered meanwhile", async () => {
-    const { backup, id } = await backedUp("delivered")
+    const { backup, errand, id } = await backedUp("delivered")
     const delivered = await errand.final(id)
     expect(delivered).toMatchObject({ status: "completed" })
     await errand.stop()
@@ -64,7 +43,7 @@ describeWithEngine("a restore", () => {
   })
 
   it("brings the work of a task to a machine that has nothing of it", async () => {
-    const { backup, id } = await backedUp("moved")
+    const { backup, errand, id } = await backedUp("moved")
     await errand.stop("SIGKILL")
     rmSync(join(errand.dataDir, "repositories"), { recursive: true })
     await errand.command("restore", "--replace", backup)
@@ -74,7 +53,7 @@ describeWithEngine("a restore", () => {
   })
 
   it("says so when the files of a task were not in it", async () => {
-    const { backup, id } = await backedUp("lost")
+    const { backup, errand, id } = await backedUp("lost")
     await errand.stop("SIGKILL")
     rmSync(join(errand.dataDir, "repositories"), { recursive: true })
     await errand.command("restore", "--replace", join(backup, "errand.db"))

@@ -1,11 +1,9 @@
 /** A rewind as its users have it: over HTTP, in real sandboxes, with git over HTTP. */
-import { Effect, Exit, Scope } from "effect"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { Effect } from "effect"
+import { expect, it } from "vitest"
 import { describeWithEngine } from "../support/engine.ts"
-import { Errand } from "../support/errand.ts"
 import { gitText } from "../support/gitRepository.ts"
-import { type GitServer, gitServer } from "../support/gitServer.ts"
-import { messagesApi } from "../support/messagesApi.ts"
+import { scriptedServer } from "../support/scriptedServer.ts"
 
 const write = (path: string) => ({ name: "write_file", input: { path, content: `${path}\n` } }) as const
 
@@ -23,28 +21,10 @@ const scenarios = [
 ] as const
 
 describeWithEngine("a rewind", () => {
-  const scope = Effect.runSync(Scope.make())
-  let git: GitServer
-  let errand: Errand
-
-  beforeAll(async () => {
-    git = await Effect.runPromise(Scope.extend(gitServer, scope))
-    const api = await Effect.runPromise(Scope.extend(messagesApi({ script: { scenarios } }), scope))
-    errand = new Errand({
-      ANTHROPIC_API_KEY: "sk-test",
-      ANTHROPIC_BASE_URL: api.url,
-      ERRAND_MODEL: "claude-sonnet-4-5",
-      ERRAND_TRUSTED_GIT_HOSTS: git.host
-    })
-    await errand.start()
-  })
-
-  afterAll(async () => {
-    await errand.dispose()
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-  })
+  const server = scriptedServer(scenarios)
 
   it("goes on another way from a checkpoint, and the branch holds the new line alone", async () => {
+    const { errand, git } = server()
     const { path, url } = await Effect.runPromise(git.create("words", { "README.md": "Words.\n" }))
     const remote = (...args: ReadonlyArray<string>) => Effect.runPromise(gitText(path, args))
     const { branch, id } = await errand.submit({ repository: { url }, prompt: "Write." })
