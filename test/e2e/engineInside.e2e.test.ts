@@ -5,7 +5,17 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { Bridge } from "../support/bridge.ts"
-import { asPrivileged, build, buildServer, docked, docker, root, serverImage } from "../support/docker.ts"
+import {
+  asPrivileged,
+  build,
+  buildServer,
+  controlGroups,
+  docked,
+  docker,
+  placeOfControlGroups,
+  root,
+  serverImage
+} from "../support/docker.ts"
 import { describeWithEngine } from "../support/engine.ts"
 import { gitText } from "../support/gitRepository.ts"
 import { type GitServer, gitServer } from "../support/gitServer.ts"
@@ -67,8 +77,11 @@ describeWithEngine("an engine inside", () => {
     }
     const environment = Object.entries(settings).flatMap(([key, value]) => ["--env", `${key}=${value}`])
     // A virtual machine has both for itself: its control groups, and a file system that is no overlay.
-    const volumes = ["/sys/fs/cgroup:/sys/fs/cgroup:rw", "/data", `${sandbox}:/usr/share/errand/sandbox.tar.gz:ro`]
-    const mounts = volumes.flatMap((volume) => ["--volume", volume])
+    const volumes = [...controlGroups, "/data", `${sandbox}:/usr/share/errand/sandbox.tar.gz:ro`]
+    const mounts = [
+      ...placeOfControlGroups.flatMap((path) => ["--tmpfs", path]),
+      ...volumes.flatMap((volume) => ["--volume", volume])
+    ]
     await docked("run", "--detach", "--name", name, ...asPrivileged, ...mounts, ...environment, image)
     await says(answers)
     token = (await inside("errand token create --login me")).stdout.trim()

@@ -6,7 +6,17 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { Bridge } from "../support/bridge.ts"
-import { asPrivileged, build, buildServer, docked, docker, engineSocket, root } from "../support/docker.ts"
+import {
+  asPrivileged,
+  build,
+  buildServer,
+  controlGroups,
+  docked,
+  docker,
+  engineSocket,
+  placeOfControlGroups,
+  root
+} from "../support/docker.ts"
 import { describeWithEngine } from "../support/engine.ts"
 import type { Json } from "../support/errand.ts"
 import { gitText } from "../support/gitRepository.ts"
@@ -100,8 +110,8 @@ describeWithEngine("systemd", () => {
       )
       return file(join(place, "settings"), path)
     }
-    const mounts = ["/sys/fs/cgroup:/sys/fs/cgroup:rw", `${engineSocket}:/srv/engine.sock`, "/var/lib/errand"]
-    const temporary = ["/run", "/run/lock", "/tmp"].flatMap((path) => ["--tmpfs", path])
+    const mounts = [...controlGroups, `${engineSocket}:/srv/engine.sock`, "/var/lib/errand"]
+    const temporary = ["/run", "/run/lock", "/tmp", ...placeOfControlGroups].flatMap((path) => ["--tmpfs", path])
     await docked(
       "run",
       "--detach",
@@ -189,7 +199,11 @@ describeWithEngine("systemd", () => {
     )
     await done("systemctl start errand-backup.service")
     expect((await done("ls /var/backups/errand")).split("\n")).toEqual([expect.stringMatching(/^errand-2(?!020)/)])
-    expect((await ready())["backup"]).toMatchObject({ provenAt: expect.any(String) })
+    // What the server answers may be some seconds old.
+    await vi.waitFor(async () => expect((await ready())["backup"]).toMatchObject({ provenAt: expect.any(String) }), {
+      timeout: 20_000,
+      interval: 500
+    })
     expect(await property("NextElapseUSecRealtime", "errand-backup.timer")).toMatch(/ 0[34]:/)
   })
 

@@ -1,6 +1,6 @@
 /** The engine's command line, and the image of the server for tests that deploy it. */
 import { execFile, execFileSync } from "node:child_process"
-import { existsSync, statSync } from "node:fs"
+import { existsSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
@@ -23,6 +23,21 @@ export const asPrivileged = [
   "--cgroupns=host",
   ...["seccomp", "apparmor", "systempaths"].map((wall) => `--security-opt=${wall}=unconfined`)
 ]
+
+const cgroup = "/sys/fs/cgroup"
+const isSecondVersion = existsSync(join(cgroup, "cgroup.controllers"))
+
+/** Where the first version's control groups are mounted, a file system that systemd makes read-only for everybody who has it. */
+export const placeOfControlGroups: ReadonlyArray<string> = isSecondVersion ? [] : [cgroup]
+
+/** The machine's own control groups, as volumes. */
+export const controlGroups: ReadonlyArray<string> = isSecondVersion
+  ? [`${cgroup}:${cgroup}:rw`]
+  : readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[1] ?? "")
+      .filter((path) => path.startsWith(`${cgroup}/`))
+      .map((path) => `${path}:${path}:rw`)
 
 export interface Told {
   readonly code: number
