@@ -33,6 +33,7 @@ const tooMany = (seconds: number) =>
 const isLimit = (error: unknown): error is RateLimiterRes => error instanceof RateLimiterRes
 
 const consume = (limiter: RateLimiterMemory, key: string): Effect.Effect<void, Problem> =>
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off unknownInEffectCatch:off -- what it rejects with is looked at right after
   Effect.tryPromise({ try: () => limiter.consume(key), catch: (error) => error }).pipe(
     Effect.catchAll((error) =>
       isLimit(error) ? tooMany(Math.max(1, Math.ceil(error.msBeforeNext / 1000))) : Effect.die(error)

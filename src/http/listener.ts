@@ -55,6 +55,7 @@ const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   )
+  // @effect-diagnostics-next-line globalTimers:off -- outside of any effect
   setTimeout(() => socket.destroy(), lingering).unref()
 }
 

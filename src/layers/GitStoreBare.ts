@@ -103,6 +103,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
       const fetching = atRemote(key, (remote) => fetchRef(remote, at(key), ref)).pipe(
         Effect.zipLeft(repositories.tidy(at(key)))
       )
+      // @effect-diagnostics-next-line preferSchemaOverJson:off -- a key that nobody reads
       return yield* fetchTogether(JSON.stringify([key.owner, key.url, Option.getOrNull(ref)]), fetching)
     }),
     push: Effect.fn("GitStore.push")((key, target) => atRemote(key, (remote) => pushCommit(remote, at(key), target))),

@@ -73,6 +73,7 @@ export const layer = Layer.effect(
         const row = {
           user_id: owner,
           name: secret.name,
+          // @effect-diagnostics-next-line preferSchemaOverJson:off -- strings that were checked
           hosts: JSON.stringify(secret.hosts),
           sealed: yield* vault.seal(purpose(owner, secret), secret.value),
           updated_at: yield* now

@@ -75,7 +75,10 @@ export const foundSchema = Effect.fnUntraced(function* (sql: SqlClient) {
 export const schemaIn = (file: string) =>
   Effect.scoped(
     Effect.flatMap(SqliteClient.make({ filename: file, readonly: true, disableWAL: true }), foundSchema)
-  ).pipe(Effect.provide(Reactivity.layer))
+  ).pipe(
+    // @effect-diagnostics-next-line strictEffectProvide:off -- nobody else listens to its changes
+    Effect.provide(Reactivity.layer)
+  )
 
 const migrate = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: migrationTable })
 
@@ -159,6 +162,7 @@ export const layerShared = Layer.unwrapEffect(
       Effect.mapError((error) =>
         isLockedByOther(error) ? "busy" : new DatabaseUnusable({ file, detail: detailOf(error) })
       ),
+      // @effect-diagnostics-next-line strictEffectProvide:off -- nobody else listens to its changes
       Effect.provide(Reactivity.layer)
     )
     return layerFile(file, { alone, replicated: Option.isSome(litestreamUrl) })

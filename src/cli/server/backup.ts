@@ -22,5 +22,6 @@ export const backup = Effect.fn("backup")(
     const repositories = count(made.files.length - 1, "repository").replace("repositorys", "repositories")
     yield* print(line(span(made.path, "accent"), `: the database and ${repositories}, ${bytes(total)}`))
   },
+  // @effect-diagnostics-next-line strictEffectProvide:off -- a command is an entry point
   (effect) => Effect.scoped(Effect.provide(effect, Layer.merge(settings.layer, Reactivity.layer)))
 )

@@ -44,4 +44,7 @@ const ask = ({ api, settings, url }: Asked) =>
 
 export const checkForges = Effect.flatMap(AppConfig, (settings) =>
   Effect.forEach(named(settings), ask, { concurrency: "unbounded" })
-).pipe(Effect.provide(FetchHttpClient.layer))
+).pipe(
+  // @effect-diagnostics-next-line strictEffectProvide:off -- a command is an entry point
+  Effect.provide(FetchHttpClient.layer)
+)

@@ -56,5 +56,6 @@ const replaceBy = Effect.fnUntraced(function* ({ json, replace, source }: Option
 
 export const restore = Effect.fn("restore")(
   (options: Options) => (options.prove ? prove(options) : replaceBy(options)),
+  // @effect-diagnostics-next-line strictEffectProvide:off -- a command is an entry point
   (effect) => Effect.scoped(Effect.provide(effect, Layer.merge(settings.layer, Reactivity.layer)))
 )

@@ -66,6 +66,7 @@ export const serve = Effect.fn("serve")(function* (options: Options) {
   const built = yield* Effect.scoped(Layer.build(settings.layer))
   const config = Layer.succeedContext(built)
   yield* serveWith(options, config).pipe(
+    // @effect-diagnostics-next-line strictEffectProvide:off -- a command is an entry point
     Effect.provide(Layer.merge(config, StandardError.layerOf(Context.get(built, AppConfig).log)))
   )
 })

@@ -40,6 +40,7 @@ const gathering = (socket: WebSocket, transport: Socket): Wire => {
   }
   const releaseInTime = () => {
     const rest = writtenAt + betweenWrites - performance.now()
+    // @effect-diagnostics-next-line globalTimers:off -- outside of any effect
     if (rest > 0) setTimeout(release, rest)
     else setImmediate(release)
   }

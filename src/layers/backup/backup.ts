@@ -30,6 +30,7 @@ export const databaseName = "errand.db"
 export const repositoriesName = "repositories"
 
 export const digestOf = (file: string) =>
+  // @effect-diagnostics-next-line asyncFunction:off -- a stream of Node's, read to its end
   Effect.tryPromise(async () => {
     const hash = createHash("sha256")
     await pipeline(createReadStream(file), hash)
@@ -71,6 +72,7 @@ export const backup = Effect.fn("backup")(function* (
     )
     const manifest: Manifest = { format: 1, createdAt: DateTime.formatIso(moment), schema, files: described }
     const name = join(place, manifestName)
+    // @effect-diagnostics-next-line preferSchemaOverJson:off -- it was made here
     yield* files.writeFileString(name, `${JSON.stringify(manifest, null, 2)}\n`, { mode: ownerOnly.file })
     yield* settle(name)
     yield* settle(place)

@@ -10,7 +10,6 @@ const handedOn =
   /^(?:PATH|HOME|TMPDIR|TZ|SSL_CERT_(?:FILE|DIR)|(?:HTTPS?|NO)_PROXY|(?:https?|no)_proxy|(?:AWS|AZURE|GOOGLE|LITESTREAM|ERRAND_BACKUP)_.*)$/
 
 const ownEnvironment = Effect.sync(() =>
-  // @effect-diagnostics-next-line processEnv:off -- variables of any name that begins so, which Config can't give
   Object.fromEntries(Object.entries(process.env).filter(([name]) => handedOn.test(name)))
 )
 

@@ -47,6 +47,7 @@ export const proveAndRecord = Effect.fn("proveAndRecord")(function* (source: str
     newestEventAt: newest.at === "" ? null : Timestamp.make(newest.at)
   }
   const draft = `${nameIn(dataDir)}.new`
+  // @effect-diagnostics-next-line preferSchemaOverJson:off -- it was made here
   yield* files.writeFileString(draft, `${JSON.stringify(proof)}\n`, { mode: ownerOnly.file })
   yield* files.rename(draft, nameIn(dataDir))
   return proof

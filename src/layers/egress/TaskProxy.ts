@@ -179,6 +179,7 @@ const refuseRequest = (request: IncomingMessage, response: ServerResponse, refus
   response.write(body)
   let left = limits.refusedBytes
   const end = () => response.end()
+  // @effect-diagnostics-next-line globalTimers:off -- outside of any effect
   const patience = setTimeout(end, limits.refusedMs)
   request.on("data", (piece: Buffer) => {
     left -= piece.length

@@ -70,6 +70,7 @@ const headersFor = ({ headers }: IncomingMessage, { accept, replacements }: Rout
       ? { "accept-encoding": "gzip" }
       : {}),
     ...(etag.test(headers["if-none-match"] ?? "") ? { "if-none-match": headers["if-none-match"] } : {}),
+    // @effect-diagnostics-next-line globalDate:off -- the form that HTTP has for times
     ...(Number.isNaN(since) ? {} : { "if-modified-since": new Date(since).toUTCString() }),
     ...(range.test(headers.range ?? "") ? { range: headers.range } : {})
   }

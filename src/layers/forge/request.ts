@@ -55,6 +55,7 @@ export const makeCall = ({ api, host, kind, repository }: ForgePlace, token: Red
     ...(kind === "github" ? { accept: "application/vnd.github+json", "x-github-api-version": "2022-11-28" } : {})
   }
   return (route, parameters, answer) =>
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off unknownInEffectCatch:off -- what it rejects with is looked at right after
     Effect.tryPromise({
       try: (signal) => octokit.request(route, { ...repository, ...parameters, headers, request: { signal } }),
       catch: (cause) => cause

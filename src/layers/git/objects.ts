@@ -38,9 +38,11 @@ interface Made {
 
 /** Bytes of the packs in a repository, as far as they can be told. */
 const packedBytes = (path: string) =>
+  // @effect-diagnostics-next-line asyncFunction:off -- files of Node's, read side by side
   Effect.promise(async () => {
     const folder = join(path, "objects", "pack")
     const packs = (await readdir(folder)).filter((name) => name.endsWith(".pack"))
+    // @effect-diagnostics-next-line asyncFunction:off -- files of Node's, read side by side
     const sizes = await Promise.all(packs.map(async (name) => (await stat(join(folder, name))).size))
     return sizes.reduce((sum, size) => sum + size, 0)
   }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))

@@ -62,6 +62,7 @@ const signed = (key: KeyObject, now: number, { extensions, issuer, spki, subject
     Der.integer(serial),
     algorithm,
     nameOf(issuer),
+    // @effect-diagnostics-next-line globalDate:off -- DER has times of its own form
     Der.sequence(Der.generalizedTime(new Date(now + validFrom)), Der.generalizedTime(new Date(now + validFor))),
     nameOf(subject),
     spki,

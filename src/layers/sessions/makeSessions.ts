@@ -107,6 +107,7 @@ export const makeSessions = Effect.fnUntraced(function* (store: SessionStore) {
       const hash = hashToken("refresh", refreshToken)
       if (Option.isNone(hash)) return yield* new SessionEnded({ reused: false })
       const taken = yield* transaction.run(take(hash.value))
+      // @effect-diagnostics-next-line instanceOfSchema:off -- it is an error, and of this class
       return taken instanceof SessionEnded ? yield* taken : yield* tokens(taken.user, taken.deviceId, taken.next)
     }),
 
