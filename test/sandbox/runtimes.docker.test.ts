@@ -56,12 +56,7 @@ describeWithOwnEngine("an engine with more than one runtime", runtimes, () => {
           assert.include(full.output, "No space left on device")
           assert.notStrictEqual((yield* handle.run(sh("ls /sys/class/net | grep -v lo"))).exitCode, 0)
           assert.notStrictEqual((yield* handle.run(sh("touch /etc/x"))).exitCode, 0)
-        }).pipe(
-          Effect.scoped,
-          // Go's own code for a panic: the runsc of Debian 12, of 2022, breaks down now and then on a busy machine.
-          Effect.retry({ times: 2, while: (error) => runtime === "runsc" && error.message.endsWith("exit code 2.") }),
-          Effect.provide(layerOf(runtime))
-        ),
+        }).pipe(Effect.provide(layerOf(runtime))),
       120_000
     )
   }

@@ -25,7 +25,7 @@ export const missingForOwnEngine = (runtimes: ReadonlyArray<string> = []): strin
 
 /** Without a network of its own this runtime takes the container's for the host's; sockets of the host are off by default. */
 const runtimeArgs: Readonly<Record<string, ReadonlyArray<string>>> = {
-  runsc: ["--network=none", "--fsgofer-host-uds"]
+  runsc: ["--network=none", "--host-uds=open"]
 }
 
 /** Among mounts of its own: crun refuses a host that has both versions of cgroups, and sees only the first like this. */
