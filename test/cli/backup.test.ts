@@ -1,30 +1,15 @@
 /** `errand backup` and `errand restore`, on data directories that nobody serves. */
 import { FileSystem } from "@effect/platform"
-import * as NodeContext from "@effect/platform-node/NodeContext"
-import { FetchHttpClient } from "@effect/platform"
 import { layer } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { expect } from "vitest"
-import { ServerProcess } from "../../src/cli/ServerProcess.ts"
-import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
-import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import * as Sqlite from "../../src/layers/Sqlite.ts"
 import { connectTo, executeIn } from "../support/otherConnection.ts"
 import { shell } from "./shell.ts"
-
-const world = Layer.mergeAll(
-  NodeContext.layer,
-  FetchHttpClient.layer,
-  IdsUlid.layer,
-  Layer.effect(
-    Signals,
-    Effect.map(makeSignals, ({ signals }) => signals)
-  ),
-  Layer.succeed(ServerProcess, { start: () => Effect.never })
-)
+import { world } from "./world.ts"
 
 const on = (dataDir: string, ...words: ReadonlyArray<string>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["ERRAND_DATA_DIR", dataDir]])))(shell(words.join(" ")))

@@ -1,8 +1,6 @@
 /** What `errand doctor` finds of what is stored: each finding comes, with its remedy, and goes when that is done. */
-import { FetchHttpClient } from "@effect/platform"
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { layer } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer } from "effect"
+import { ConfigProvider, Effect } from "effect"
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -10,23 +8,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect } from "vitest"
 import type { Finding } from "../../src/cli/server/Finding.ts"
-import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
-import { ServerProcess } from "../../src/cli/ServerProcess.ts"
-import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import { knownSchema } from "../../src/layers/Sqlite.ts"
 import { executeIn } from "../support/otherConnection.ts"
 import { shell } from "./shell.ts"
-
-const world = Layer.mergeAll(
-  NodeContext.layer,
-  FetchHttpClient.layer,
-  IdsUlid.layer,
-  Layer.effect(
-    Signals,
-    Effect.map(makeSignals, ({ signals }) => signals)
-  ),
-  Layer.succeed(ServerProcess, { start: () => Effect.never })
-)
+import { world } from "./world.ts"
 
 /** A data directory with a database, and a place for backups beside it. */
 const installation = Effect.gen(function* () {

@@ -1,8 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { FetchHttpClient } from "@effect/platform"
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { layer } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
 import { afterAll, expect } from "vitest"
@@ -10,11 +8,9 @@ import { withAccounts } from "../../src/cli/server/accounts.ts"
 import { checkNode } from "../../src/cli/server/checkMachine.ts"
 import type { Finding } from "../../src/cli/server/Finding.ts"
 import * as Settings from "../../src/cli/server/settings.ts"
-import { ServerProcess } from "../../src/cli/ServerProcess.ts"
-import { make as makeSignals, Signals } from "../../src/cli/Signals.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
-import * as IdsUlid from "../../src/layers/IdsUlid.ts"
 import { shell } from "./shell.ts"
+import { world } from "./world.ts"
 
 const place = mkdtempSync(join(tmpdir(), "errand cli "))
 afterAll(() => rmSync(place, { recursive: true, force: true }))
@@ -29,17 +25,6 @@ const newDirectory = () => {
 /** As if these were the environment variables. */
 const inEnvironment = (variables: Readonly<Record<string, string>>) =>
   Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
-
-const world = Layer.mergeAll(
-  NodeContext.layer,
-  FetchHttpClient.layer,
-  IdsUlid.layer,
-  Layer.effect(
-    Signals,
-    Effect.map(makeSignals, ({ signals }) => signals)
-  ),
-  Layer.succeed(ServerProcess, { start: () => Effect.never })
-)
 
 const jsonLines = (output: string) =>
   output
