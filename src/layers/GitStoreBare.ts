@@ -20,6 +20,7 @@ import { makeForkingShell } from "./git/forkingShell.ts"
 import { defaultLimits, type Limits } from "./git/limits.ts"
 import { makeLooseObjects } from "./git/looseObjects.ts"
 import { makeObjects } from "./git/objects.ts"
+import { isTooOld, oldestGit } from "./git/oldestGit.ts"
 import { type Git, makeGit } from "./git/process.ts"
 import { unlessKnown } from "./git/knownProgram.ts"
 import { makePush } from "./git/push.ts"
@@ -31,11 +32,9 @@ import { makeTogether } from "./git/together.ts"
 /** There is no git, or one that can't be told which address to connect to. */
 export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", { found: Schema.String }) {
   override get message() {
-    return `Errand needs git ${oldest.join(".")} or newer on its PATH; ${this.found}.`
+    return `Errand needs git ${oldestGit} or newer on its PATH; ${this.found}.`
   }
 }
-
-const oldest = [2, 37] as const
 
 const checkVersion = Effect.fnUntraced(function* (git: Git) {
   const { stdout } = yield* git
@@ -45,10 +44,7 @@ const checkVersion = Effect.fnUntraced(function* (git: Git) {
       Effect.catchTag("GitStopped", () => new GitMissing({ found: "it did not answer" }))
     )
   const text = stdout.toString("utf8").trim()
-  const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number)
-  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-    return yield* new GitMissing({ found: text === "" ? "none could be started" : `found ${text}` })
-  }
+  if (isTooOld(text)) return yield* new GitMissing({ found: text === "" ? "none could be started" : `found ${text}` })
 })
 
 const isRemoteFailed = Schema.is(RemoteFailed)

@@ -5,7 +5,6 @@ import { layer } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
 import { afterAll, expect } from "vitest"
 import { withAccounts } from "../../src/cli/server/accounts.ts"
-import { checkNode } from "../../src/cli/server/checkMachine.ts"
 import type { Finding } from "../../src/cli/server/Finding.ts"
 import * as Settings from "../../src/cli/server/settings.ts"
 import { AppConfig } from "../../src/services/AppConfig.ts"
@@ -96,8 +95,6 @@ const findings = (environment: Readonly<Record<string, string>>) =>
     findings: Object.fromEntries(jsonLines(output).map((finding: Finding) => [finding.check, finding]))
   }))
 
-const statusOn = (version: string) => checkNode(version).status
-
 layer(world, { excludeTestServices: true })("errand doctor", (it) => {
   it.effect("finds a scripted server on a machine without an engine usable, and says what it is not", () =>
     Effect.gen(function* () {
@@ -164,18 +161,6 @@ layer(world, { excludeTestServices: true })("errand doctor", (it) => {
       expect(found["settings"]?.detail).toContain("ERRAND_PORT")
       expect(found["settings"]?.detail).toContain("ERRAND_MAX_RUNNING")
       expect(found["git"]?.status).toBe("ok")
-    })
-  )
-
-  it.effect("knows which Node is old", () =>
-    Effect.sync(() => {
-      expect(["18.20.0", "20.18.3", "20.19.0", "22.0.0", "24.1.0"].map(statusOn)).toEqual([
-        "problem",
-        "problem",
-        "ok",
-        "ok",
-        "ok"
-      ])
     })
   )
 })

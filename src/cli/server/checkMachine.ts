@@ -2,15 +2,18 @@
 import { Config, Effect, Option } from "effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import { isTooOld, oldestGit } from "../../layers/git/oldestGit.ts"
 import { type Finding, ok, problem } from "./Finding.ts"
 
-const atLeast = (found: string, major: number, minor: number): boolean => {
-  const [foundMajor = 0, foundMinor = 0] = found.split(".").map(Number)
-  return foundMajor > major || (foundMajor === major && foundMinor >= minor)
-}
+/** The first minor version that will do, as `engines` of package.json has it; from 24 on every one does. */
+const oldestMinors: Readonly<Record<number, number>> = { 20: 19, 22: 12 }
 
-export const checkNode = (version: string): Finding =>
-  atLeast(version, 20, 19) ? ok("node", version) : problem("node", version, "Errand needs Node 20.19 or newer.")
+export const checkNode = (version: string): Finding => {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  return major >= 24 || minor >= (oldestMinors[major] ?? Infinity)
+    ? ok("node", version)
+    : problem("node", version, "Errand needs Node 24 or newer, Node 22 from 22.12 on, or Node 20 from 20.19 on.")
+}
 
 const searchPath = Config.string("PATH").pipe(Config.withDefault("/usr/local/bin:/usr/bin:/bin"))
 const patienceMs = 5_000
@@ -26,15 +29,15 @@ const outputOf = (program: string) =>
     Effect.option
   )
 
-const installGit = "Install git 2.37 or newer, for instance with `apt-get install git`."
+const installGit = `Install git ${oldestGit} or newer, for instance with \`apt-get install git\`.`
 
 export const checkGit = outputOf("git").pipe(
   Effect.map((output): Finding => {
     const version = Option.map(output, (text) => /(\d+\.\d+(?:\.\d+)?)/.exec(text)?.[1])
     if (Option.isNone(version) || version.value === undefined) return problem("git", "it is not there", installGit)
-    return atLeast(version.value, 2, 37)
-      ? ok("git", version.value)
-      : problem("git", `${version.value} is too old`, installGit)
+    return isTooOld(version.value)
+      ? problem("git", `${version.value} is too old`, installGit)
+      : ok("git", version.value)
   })
 )
 
