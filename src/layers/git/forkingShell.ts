@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
 import { type Rlimits, ulimits } from "./rlimits.ts"
 
@@ -154,12 +155,8 @@ class Shell {
     this.#child.once("error", () => this.#lose())
     // Jobs that go on hold its output open: the end of the shell itself counts.
     this.#child.once("exit", () => this.#lose())
-    let unfinished = ""
-    this.#child.stdout?.setEncoding("latin1").on("data", (text: string) => {
-      const lines = (unfinished + text).split("\n")
-      unfinished = lines.pop() ?? ""
-      for (const line of lines) this.#hear(line)
-    })
+    // There are no streams when this process has no file left to open.
+    if (this.#child.stdout) createInterface(this.#child.stdout).on("line", (line) => this.#hear(line))
   }
 
   begin(id: number, line: string): Job {
