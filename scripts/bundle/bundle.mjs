@@ -4,6 +4,7 @@ import { directImports } from "./directImports.mjs"
 import { faultPoints } from "./faultPoints.mjs"
 import { leanPackages } from "./leanPackages.mjs"
 import { lazyBuiltins } from "./lazyBuiltins.mjs"
+import { ownPerformance } from "./ownPerformance.mjs"
 import { rawText } from "./rawText.mjs"
 
 const shared = (root) => ({
@@ -18,12 +19,8 @@ const shared = (root) => ({
   logLevel: "warning"
 })
 
-/**
- * The module's function stands in the file: to put it around the text would copy three megabytes at each start.
- * Node's own `performance` loads nine modules when it is first looked at, and of it only this is used.
- */
-const banner = `(function (exports, require, module, __filename, __dirname) { const bundleUrl = require("node:url").pathToFileURL(__filename).href
-const performance = { now: () => process.uptime() * 1000 }`
+/** The module's function stands in the file: to put it around the text would copy three megabytes at each start. */
+const banner = `(function (exports, require, module, __filename, __dirname) { const bundleUrl = require("node:url").pathToFileURL(__filename).href`
 
 /** Makes `outfile`, the function of a CommonJS module, of src/main.ts; `addon` is what loads SQLite's addon. */
 export const bundle = async (root, outfile, { addon, analyze = false, withFaults = false }) => {
@@ -35,7 +32,14 @@ export const bundle = async (root, outfile, { addon, analyze = false, withFaults
     metafile: true,
     define: { "process.env.NODE_ENV": '"production"', "import.meta.url": "bundleUrl" },
     alias: { bindings: addon },
-    plugins: [...(withFaults ? [faultPoints(root)] : []), rawText, directImports, lazyBuiltins, leanPackages],
+    plugins: [
+      ...(withFaults ? [faultPoints(root)] : []),
+      rawText,
+      directImports,
+      lazyBuiltins,
+      leanPackages,
+      ownPerformance
+    ],
     banner: { js: banner },
     footer: { js: "})" }
   })
