@@ -1,7 +1,8 @@
 /**
  * Cuts out of the bundle what Errand never calls, a third of it and 4 MB of idle memory: SSH, gRPC and protobuf
  * (dockerode's Docker over SSH and BuildKit sessions), the administration half of the model's SDK, file formats of
- * @effect/cli, a log for the developers of docker-modem, and optional native helpers. What is cut answers with an error that says so where a user can reach it.
+ * @effect/cli, a log for the developers of docker-modem, and optional native helpers. What is cut answers with an error
+ * that says so where a user can reach it.
  */
 import { readFile } from "node:fs/promises"
 
