@@ -1,6 +1,5 @@
 /** Runs the command that the user typed: the only file that runs an effect. */
-import "./lateOptimizer.ts"
-import "./smallHeap.ts"
+import "./v8Flags.ts"
 import { FetchHttpClient } from "@effect/platform"
 import * as NodeCommandExecutor from "@effect/platform-node/NodeCommandExecutor"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"

@@ -5,7 +5,7 @@ import { ServerNotStarted, type ServerProcess } from "./cli/ServerProcess.ts"
 import * as Server from "./http/Server.ts"
 import * as AppLayer from "./layers/AppLayer.ts"
 import { AppConfig, type Settings } from "./services/AppConfig.ts"
-import { letHeapGrow, optimizeLater } from "./smallHeap.ts"
+import { letHeapGrow, optimizeLater } from "./v8Flags.ts"
 
 const codeOf = ({ cause }: HttpServerError.ServeError): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : String(cause)
