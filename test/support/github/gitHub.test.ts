@@ -24,7 +24,7 @@ const scene = Effect.gen(function* () {
   const github = yield* gitHub()
   const token = github.state.addToken("ann")
   const { repository } = yield* github.create("acme/app", { files: { "a.txt": "a\n" }, permissions: { ann: "write" } })
-  yield* gitText(repository.path, ["branch", "work", "main"])
+  yield* gitText(repository.path, ["branch", "topic", "main"])
   return { github, repository, token }
 })
 
@@ -46,8 +46,8 @@ describe("the GitHub of the tests", () => {
         "x",
         tree
       ])
-      yield* gitText(repository.path, ["update-ref", "refs/heads/work", commit])
-      const asked = { title: "T", body: "B", head: "work", base: "main", draft: true }
+      yield* gitText(repository.path, ["update-ref", "refs/heads/topic", commit])
+      const asked = { title: "T", body: "B", head: "topic", base: "main", draft: true }
       const made = yield* call(github, "POST", `${base}/pulls`, token, asked)
       expect(made).toMatchObject({ status: 201, json: { number: 1, draft: true, head: { sha: commit } } })
       const again = yield* call(github, "POST", `${base}/pulls`, token, asked)
@@ -59,11 +59,11 @@ describe("the GitHub of the tests", () => {
       const reads = [
         "/user",
         base,
-        `${base}/pulls?head=acme:work&state=all&per_page=10`,
+        `${base}/pulls?head=acme:topic&state=all&per_page=10`,
         `${base}/pulls/1`,
         `${base}/pulls/1/reviews`,
-        `${base}/commits/work/check-runs`,
-        `${base}/commits/work/status`,
+        `${base}/commits/topic/check-runs`,
+        `${base}/commits/topic/status`,
         `${base}/issues/1/comments`,
         `${base}/collaborators/ann/permission`
       ]
@@ -99,8 +99,8 @@ describe("the GitHub of the tests", () => {
   it.live("tells on a request that is not as published", () =>
     Effect.gen(function* () {
       for (const [path, body] of [
-        ["/repos/acme/app/pulls", { title: "T", head: "work", base: "main", drafty: true }],
-        ["/repos/acme/app/pulls", { title: 7, head: "work", base: "main" }],
+        ["/repos/acme/app/pulls", { title: "T", head: "topic", base: "main", drafty: true }],
+        ["/repos/acme/app/pulls", { title: 7, head: "topic", base: "main" }],
         ["/repos/acme/app/pullz", {}]
       ] as const) {
         const scope = yield* Scope.make()
