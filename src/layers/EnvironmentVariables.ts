@@ -18,7 +18,7 @@ export const dataDir = withDefault(
   "ERRAND_DATA_DIR",
   (path) => Either.right(resolve(path)),
   "./data",
-  "Directory of the database, the repositories, the logs and the keys."
+  "Directory of the database, the repositories and the keys."
 )
 
 /** All variables, with the defaults of a machine of this size. */
