@@ -1,11 +1,21 @@
 /** The main job as its users have it: the built server, a real engine, git over HTTP, the Messages API on the wire. */
 import { Effect, Exit, Scope } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { describeWithEngine } from "../support/engine.ts"
 import { Errand } from "../support/errand.ts"
 import { gitText } from "../support/gitRepository.ts"
 import { type GitServer, gitServer } from "../support/gitServer.ts"
 import { type MessagesApi, messagesApi } from "../support/messagesApi.ts"
+
+/** Names at the top of a data directory, in the table of the page about operations. */
+const told = () => {
+  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8")
+  const rows = page
+    .slice(page.indexOf("## What there is to lose"), page.indexOf("## Back up"))
+    .matchAll(/^\| (`.*?) \|/gm)
+  return Array.from(rows, ([, names = ""]) => names.replace(/[`/]/g, "").split(", ")).flat()
+}
 
 describeWithEngine("the main job", () => {
   const scope = Effect.runSync(Scope.make())
@@ -84,6 +94,7 @@ describeWithEngine("the main job", () => {
     const { url } = await Effect.runPromise(git.create("sleepy", { "a.txt": "a\n" }))
     const { id } = await errand.submit({ repository: { url }, prompt: "Sleep." })
     await errand.until(id, ({ seq }) => seq >= 8)
+    expect(told()).toEqual(expect.arrayContaining(readdirSync(errand.dataDir)))
     const start = performance.now()
     const { body } = await errand.call("POST", `tasks/${id}/cancel`)
     expect(body["status"]).toBe("cancelled")
