@@ -91,8 +91,9 @@ const checkModel = ({ model }: Settings) => {
   }
   return Effect.scoped(Layer.build(ClaudeClientScripted.layer)).pipe(
     Effect.match({
-      onSuccess: () => warning("model", "scripted: it plays a conversation and asks no model", "Set ERRAND_MODEL."),
-      onFailure: (error) => problem("model", error.message, "Mend the script, or set ERRAND_MODEL.")
+      onSuccess: () =>
+        warning("model", "scripted: it plays a conversation and asks no model", "Set ERRAND_MODEL to a Claude model."),
+      onFailure: (error) => problem("model", error.message, "Mend the script, or set ERRAND_MODEL to a Claude model.")
     })
   )
 }
