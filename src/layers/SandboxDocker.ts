@@ -10,6 +10,7 @@ import { open, runnerBytes } from "../sandbox/container.ts"
 import { label } from "../sandbox/containerSpec.ts"
 import { call, connect, type Engine, imageMissing, runtimeMissing, unavailable } from "../sandbox/engine.ts"
 import { makeHostPath } from "../sandbox/hostPaths.ts"
+import { writeHostsFile } from "../sandbox/hostsFile.ts"
 import * as LoopDisks from "../sandbox/loopDisks.ts"
 import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
@@ -74,6 +75,8 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
       engine
     )
     if (!loopDisks) yield* disks.giveUp("they are turned off")
+    const hostsFile = join(path, "hosts")
+    let hostsShared = yield* Effect.isSuccess(writeHostsFile(hostsFile))
     const inUse = new Set<string>()
 
     const nameFor = (taskId: string, run: number) =>
@@ -126,6 +129,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
           ({ detail }) => new SandboxUnavailable({ reason: "refused", detail })
         )
         const directory = way.directory === null ? null : yield* hostPath(way.directory)
+        const hosts = hostsShared ? yield* hostPath(hostsFile) : null
         const name = yield* nameFor(taskId, run)
         const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take], {
           concurrency: 2
@@ -143,12 +147,18 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
             taskId,
             run,
             runnerBytes,
+            hosts,
             egress: directory,
             secrets: way.secrets
           },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
-          // Tried again by who opens it, then without.
+          // An engine that does not see this file is tried again by who opens it, then without; so with a disk.
+          Effect.tapError(({ detail }) =>
+            Effect.sync(() => {
+              if (hosts !== null && detail.includes(hosts)) hostsShared = false
+            })
+          ),
           Effect.catchIf(
             ({ detail }) => Option.isSome(disk) && notMounted.test(detail),
             (error) =>

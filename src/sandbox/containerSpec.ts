@@ -10,6 +10,7 @@ import type { SandboxLimits } from "../services/AppConfig.ts"
 import type { SecretsInside } from "../services/Egress.ts"
 import type { TaskId } from "../services/Ids.ts"
 import { secretEnvironment } from "./secretSettings.ts"
+import { hostname } from "./hostsFile.ts"
 import { egressTarget, networkEnvironment } from "./networkSettings.ts"
 import profile from "./seccomp/profile.json?raw"
 
@@ -33,6 +34,8 @@ export interface ContainerSpec {
   readonly run: number
   /** Bytes of the runner, which comes over standard input: as an argument it would fill every listing of processes. */
   readonly runnerBytes: number
+  /** The file of this host that is `/etc/hosts` inside; with none the engine writes one, and makes the network for it. */
+  readonly hosts: string | null
   /** Directory of this host with the socket that is the only way out; none leaves the sandbox without any. */
   readonly egress: string | null
   /** Variables of the environment: the placeholders of secrets, never a value. */
@@ -56,6 +59,9 @@ const workspace = (disk: Option.Option<string>) =>
 const shareOf = (memoryBytes: number, part: number, mostMiB: number) =>
   Math.min(mostMiB * MiB, Math.floor(memoryBytes / part))
 
+const bind = (source: string | null, target: string) =>
+  source === null ? [] : [{ Type: "bind" as const, Source: source, Target: target, ReadOnly: true }]
+
 interface ContainerOptions extends ContainerCreateOptions {
   readonly HostConfig: HostConfig & { readonly CgroupnsMode: "private" }
 }
@@ -72,7 +78,8 @@ export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
     Healthcheck: { Test: ["NONE"] },
     User: "1000:1000",
     WorkingDir: root,
-    Hostname: "sandbox",
+    Hostname: hostname,
+    NetworkDisabled: spec.hosts !== null,
     Env: ["HOME=/home/agent", ...(spec.egress === null ? [] : networkEnvironment), ...secretEnvironment(spec.secrets)],
     Labels: labels,
     // The runner is the main process: when the server goes away its input ends, it ends, and the container is removed.
@@ -109,9 +116,8 @@ export const containerOptions = (spec: ContainerSpec): ContainerOptions => {
           VolumeOptions: { NoCopy, Labels: labels, DriverConfig: { Name: "local", Options } }
         },
         // The directory and not the socket: that stays the same when a socket is replaced, and can't be replaced inside.
-        ...(spec.egress === null
-          ? []
-          : [{ Type: "bind" as const, Source: spec.egress, Target: egressTarget, ReadOnly: true }])
+        ...bind(spec.egress, egressTarget),
+        ...bind(spec.hosts, "/etc/hosts")
       ],
       PidsLimit: pids,
       Memory: memoryBytes,

@@ -15,6 +15,7 @@ const spec: ContainerSpec = {
   taskId: TaskId.make("task_01J00000000000000000000000"),
   run: 3,
   runnerBytes: 12_345,
+  hosts: "/data/hosts",
   egress: null
 }
 
@@ -80,6 +81,12 @@ it("closes everything that it does not open", () => {
               "NoCopy": true,
             },
           },
+          {
+            "ReadOnly": true,
+            "Source": "/data/hosts",
+            "Target": "/etc/hosts",
+            "Type": "bind",
+          },
         ],
         "NetworkMode": "none",
         "OomScoreAdj": 200,
@@ -124,6 +131,7 @@ it("closes everything that it does not open", () => {
         "errand.server": "01J00000000000000000000000",
         "errand.task": "task_01J00000000000000000000000",
       },
+      "NetworkDisabled": true,
       "OpenStdin": true,
       "StdinOnce": true,
       "StopTimeout": 1,

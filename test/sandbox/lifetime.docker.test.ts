@@ -38,6 +38,7 @@ const leaveBehind = (serverId: string) =>
         taskId: spec.taskId,
         run: 1,
         runnerBytes,
+        hosts: null,
         egress: null
       })
     )

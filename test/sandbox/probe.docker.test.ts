@@ -1,6 +1,8 @@
 /** The walls as they stand around a running sandbox: what the engine says of it, and the kernel to who runs at them. */
 import { assert } from "@effect/vitest"
 import { Effect, Option } from "effect"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { containerOptions } from "../../src/sandbox/containerSpec.ts"
 import { runProbe } from "../../src/sandbox/probe/probe.ts"
 import { containersOf, docker, dockerSandbox, limits } from "../support/dockerSandbox.ts"
@@ -40,6 +42,7 @@ describeWithEngine("a running sandbox", () => {
         taskId: spec.taskId,
         run: 1,
         runnerBytes: 0,
+        hosts: join(tmpdir(), `errand-${server}`, "hosts"),
         egress: null
       })
       assert.strictEqual(inspected.Image, image.Id)

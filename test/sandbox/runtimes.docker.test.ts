@@ -7,7 +7,7 @@ import { Sandbox } from "../../src/services/Sandbox.ts"
 import { dockerSandbox, limits } from "../support/dockerSandbox.ts"
 import { describeWithOwnEngine } from "../support/engine.ts"
 import { OwnEngine } from "../support/ownEngine.ts"
-import { bytesOf, failureOf, openSandbox, sh, textOf, wholeFile } from "../support/sandboxContract.ts"
+import { bytesOf, failureOf, openSandbox, sh, talksToItself, textOf, wholeFile } from "../support/sandboxContract.ts"
 
 const server = "test-runtimes"
 const runtimes = ["crun", "runsc"]
@@ -47,6 +47,7 @@ describeWithOwnEngine("an engine with more than one runtime", runtimes, () => {
           if (runtime === "crun") assert.deepStrictEqual([report.kernel, report.openings], [KernelVersion, []])
           else assert.notStrictEqual(report.kernel, KernelVersion)
 
+          yield* talksToItself(handle, "localhost")
           const { output } = yield* handle.run(sh(build, { timeoutMs: 100_000 }))
           assert.strictEqual(output, "built\nspawned\n1\n")
           yield* handle.writeFile("file", bytesOf("text"))

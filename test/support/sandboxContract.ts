@@ -92,6 +92,22 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return [(yield* Clock.currentTimeMillis) - began, value] as const
   })
 
+/** A server inside is reached under this name. */
+export const talksToItself = (handle: SandboxHandle, name: string) =>
+  Effect.map(
+    handle.run(
+      sh(
+        `python3 -c '
+import socket
+server = socket.create_server(("${name}", 0))
+client = socket.create_connection(("${name}", server.getsockname()[1]))
+server.accept()[0].sendall(b"heard")
+print(client.recv(5).decode())'`
+      )
+    ),
+    ({ output }) => assert.strictEqual(output, "heard\n")
+  )
+
 /** The failure of an effect that must not succeed. */
 export const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<E, never, R> =>
   Effect.matchEffect(effect, {
