@@ -4,11 +4,24 @@ import { randomBytes } from "node:crypto"
 import { monotonicFactory } from "ulid"
 import { DeviceId, Ids, MessageId, QuestionId, ScheduleId, TaskId, UserId } from "../services/Ids.ts"
 
+/** For so many characters at once: to be asked for one costs the system's generator as much as for all of them. */
+const poolBytes = 256
+
 /** The library's own source would load the whole of Web Crypto when the server starts. */
-const random = () => randomBytes(1).readUInt8() / 256
+const makeRandom = () => {
+  let pool: Uint8Array = new Uint8Array()
+  let used = 0
+  return () => {
+    if (used === pool.length) {
+      pool = randomBytes(poolBytes)
+      used = 0
+    }
+    return (pool[used++] ?? 0) / 256
+  }
+}
 
 export const layer: Layer.Layer<Ids> = Layer.sync(Ids, () => {
-  const next = monotonicFactory(random)
+  const next = monotonicFactory(makeRandom())
   const plain = Effect.map(Clock.currentTimeMillis, (now) => next(now))
   return Ids.of({
     task: Effect.map(plain, (ulid) => TaskId.make(`task_${ulid}`)),
