@@ -18,7 +18,6 @@ import { environment } from "./git/environment.ts"
 import { makeFetch } from "./git/fetch.ts"
 import { makeForkingShell } from "./git/forkingShell.ts"
 import { defaultLimits, type Limits } from "./git/limits.ts"
-import { makeLooseObjects } from "./git/looseObjects.ts"
 import { makeObjects } from "./git/objects.ts"
 import { isTooOld, oldestGit } from "./git/oldestGit.ts"
 import { type Git, makeGit } from "./git/process.ts"
@@ -81,7 +80,7 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const changedPaths = makeChangedPaths(git, limits)
   const differences = yield* makeDifferences(git, limits)
   const ask = yield* makeAsk(git, limits.readTime)
-  const makeOne = makeCheckpoint(ask, yield* makeLooseObjects, repositories)
+  const makeOne = makeCheckpoint(ask, repositories)
   const at = (key: StoreKey) => repositories.pathOf(key)
 
   /** A sign-in that the host refuses is renewed, and tried once more. */

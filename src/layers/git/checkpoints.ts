@@ -9,7 +9,7 @@ import type { Edit } from "../../services/Sandbox.ts"
 import { StorageFull } from "../../services/Transaction.ts"
 import type { Ask, LengthOf, Subject } from "./answerers.ts"
 import { complaint, ranOutOfSpace } from "./failures.ts"
-import type { WriteObject } from "./looseObjects.ts"
+import { writeObject } from "./looseObjects.ts"
 import { tooLong } from "./objects.ts"
 import type { GitFailed } from "./process.ts"
 import { isKeepName, keepRef, type ObjectFormat, type Repositories } from "./repositories.ts"
@@ -42,7 +42,7 @@ const differenceLength = (said: Buffer) => {
   return at < 0 ? undefined : at + "\nend\n".length
 }
 
-const committed = "start: ok\nprepare: ok\ncommit: ok\n"
+const committed = "start: ok\ncommit: ok\n"
 
 const countOf = (said: string, what: RegExp) => Number(what.exec(said)?.[1] ?? 0)
 
@@ -52,7 +52,7 @@ const failed = ({ stderr }: GitFailed) =>
   ranOutOfSpace(stderr) ? new StorageFull() : new PackRefused({ detail: complaint(stderr) })
 
 /** What is asked and written about one repository while a checkpoint is made. */
-const session = (askGit: Ask, write: WriteObject, path: string, format: ObjectFormat) => {
+const session = (askGit: Ask, path: string, format: ObjectFormat) => {
   const known = new Map<string, Tree>()
 
   const ask = (subject: Subject, question: string, lengthOf: LengthOf) =>
@@ -94,7 +94,7 @@ const session = (askGit: Ask, write: WriteObject, path: string, format: ObjectFo
     )
 
   const writeFile = (name: string, { bytes, executable }: NonNullable<Edit["file"]>) =>
-    Effect.map(write(path, "blob", bytes, format), (id) => [name, { mode: fileMode(executable), id }] as const)
+    Effect.map(writeObject(path, "blob", bytes, format), (id) => [name, { mode: fileMode(executable), id }] as const)
 
   /** The tree with the edits in it; an empty one is none. */
   const amend = (
@@ -118,7 +118,7 @@ const session = (askGit: Ask, write: WriteObject, path: string, format: ObjectFo
         if (edit === null) tree.delete(name)
         else if (!leftOut.has(path)) tree.set(...(yield* writeFile(name, edit)))
       }
-      return tree.size === 0 ? undefined : yield* write(path, "tree", writeTree(tree), format)
+      return tree.size === 0 ? undefined : yield* writeObject(path, "tree", writeTree(tree), format)
     })
 
   const compare = Effect.fnUntraced(function* (before: string, after: string) {
@@ -131,18 +131,18 @@ const session = (askGit: Ask, write: WriteObject, path: string, format: ObjectFo
   })
 
   const moveRef = (name: string, to: CommitId, from: CommitId | null) =>
-    ask("refs", `start\nupdate ${name} ${to} ${from ?? "0".repeat(to.length)}\nprepare\ncommit\n`, (said) =>
+    ask("refs", `start\nupdate ${name} ${to} ${from ?? "0".repeat(to.length)}\ncommit\n`, (said) =>
       said.length < committed.length ? undefined : committed.length
     )
 
   return { find, read, newFiles, amend, compare, moveRef }
 }
 
-export const makeCheckpoint = (ask: Ask, write: WriteObject, repositories: Repositories) => {
+export const makeCheckpoint = (ask: Ask, repositories: Repositories) => {
   const make = Effect.fnUntraced(function* <E>(path: string, { at, keep, parent, work }: CheckpointSpec<E>) {
     if (!isKeepName(keep.name)) return yield* Effect.dieMessage(`${keep.name} can't name what is kept`)
     const format = parent.length === 64 ? "sha256" : "sha1"
-    const { amend, compare, find, moveRef, newFiles, read } = session(ask, write, path, format)
+    const { amend, compare, find, moveRef, newFiles, read } = session(ask, path, format)
     const before = yield* find(`${parent}^{tree}`)
 
     const edited = Effect.fnUntraced(function* (
@@ -154,7 +154,7 @@ export const makeCheckpoint = (ask: Ask, write: WriteObject, repositories: Repos
       const tree = yield* read(before)
       const added = yield* newFiles(tree, changes)
       const leftOut = added.length === 0 ? new Set<string>() : yield* ignored(added)
-      return (yield* amend(tree, changes, leftOut)) ?? (yield* write(path, "tree", new Uint8Array(), format))
+      return (yield* amend(tree, changes, leftOut)) ?? (yield* writeObject(path, "tree", new Uint8Array(), format))
     })
 
     const after = "edits" in work ? yield* edited(work.edits, work.ignored) : yield* find(`${work.tree}^{tree}`)
@@ -169,7 +169,7 @@ export const makeCheckpoint = (ask: Ask, write: WriteObject, repositories: Repos
       "Checkpoint",
       ""
     ]
-    const commit = CommitId.make(yield* write(path, "commit", Buffer.from(lines.join("\n")), format))
+    const commit = CommitId.make(yield* writeObject(path, "commit", Buffer.from(lines.join("\n")), format))
     const changed = yield* compare(before, after)
     yield* moveRef(keepRef(`${keep.name}/checkpoint`), commit, keep.expected)
     return Option.some<MadeCheckpoint>({ commit, tree: after, ...changed })
