@@ -56,7 +56,7 @@ const checkRuntime = (engine: Engine, runtime: string) =>
 
 const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
   Effect.gen(function* () {
-    const { diskFloorBytes, sandbox } = yield* AppConfig
+    const { diskFloorBytes, maxRunning, sandbox } = yield* AppConfig
     const { path, serverId } = yield* DataDir
     const ids = yield* Ids
     const egress = yield* Egress
@@ -69,6 +69,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
       {
         directory: join(path, "disks"),
         bytes: limits.diskBytes,
+        most: maxRunning,
         probeName: `errand-${yield* ids.plain}`,
         labels: { [label.server]: serverId }
       },

@@ -6,7 +6,7 @@
  * Does not own: the images (`diskImages.ts`), mounting (the engine does it), and the limit of a volume that is measured
  * instead (`runner/budget.py`).
  */
-import { Deferred, Effect, ExecutionStrategy, Exit, FiberId, Option, Scope } from "effect"
+import { Deferred, Effect, ExecutionStrategy, Exit, Option, Scope } from "effect"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import { attachCopy, clearImages, type DiskImageFailed, makeTemplate } from "./diskImages.ts"
@@ -23,14 +23,16 @@ export interface Options {
   /** Nobody else's: what is in it is taken for the leavings of a former life. */
   readonly directory: string
   readonly bytes: number
+  /** Sandboxes that there can be at once. */
+  readonly most: number
   /** Of the volume that is made to see where it is. */
   readonly labels: Readonly<Record<string, string>>
   readonly probeName: string
 }
 
 const requestTime = "5 seconds"
-/** After a sandbox has taken one, when the engine has started it, the next is made: nobody waits for that one. */
-const restockDelay = "1 second"
+/** After a sandbox has taken one, when the engine has started it and others with it, new ones are made: nobody waits for those. */
+const restockDelay = "2 seconds"
 /** The user inside; an engine with user namespaces adds its own first number. */
 const insideId = 1000
 
@@ -49,7 +51,7 @@ const release = ({ scope }: Disk) => Scope.close(scope, Exit.void)
 const without = (missing: string): Support => ({ missing })
 
 export const make = (
-  { bytes, directory, labels, probeName }: Options,
+  { bytes, directory, labels, most, probeName }: Options,
   { docker }: Engine
 ): Effect.Effect<LoopDisks, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -58,7 +60,10 @@ export const make = (
     const oneAtATime = yield* Effect.makeSemaphore(1)
     let known: Support | undefined
     let made = 0
-    let spare: Making | undefined
+    const stocking = yield* Effect.makeSemaphore(1)
+    const spares: Array<Making> = []
+    /** As many as were missing when they were needed. */
+    let wanted = 0
 
     const settle = (support: Support) =>
       Effect.sync(() => {
@@ -115,21 +120,25 @@ export const make = (
     const begin = (template: string, making: Making) =>
       Effect.forkIn(Effect.intoDeferred(prepare(template), making), serverScope)
 
-    /** Whoever comes first puts down that one is being made before anybody else can look. */
+    /** One after the other, each put down before it is made: another fiber may look meanwhile. */
     const restock = (template: string) =>
-      Effect.suspend(() => {
-        if (spare !== undefined) return Effect.void
-        spare = Deferred.unsafeMake(FiberId.none)
-        return begin(template, spare)
-      }).pipe(Effect.delay(restockDelay), Effect.forkIn(serverScope))
+      Effect.gen(function* () {
+        while (spares.length < wanted) {
+          const making = yield* Deferred.make<Disk, DiskImageFailed>()
+          spares.push(making)
+          yield* Effect.intoDeferred(prepare(template), making)
+        }
+      }).pipe(stocking.withPermits(1), Effect.delay(restockDelay), Effect.forkIn(serverScope))
 
     /** Whoever gives up waiting leaves it to be released. */
     const takeFrom = (template: string) =>
       Effect.gen(function* () {
-        const kept = spare
-        spare = undefined
+        const kept = spares.shift()
         const making = kept ?? (yield* Deferred.make<Disk, DiskImageFailed>())
-        if (kept === undefined) yield* begin(template, making)
+        if (kept === undefined) {
+          wanted = Math.min(wanted + 1, most)
+          yield* begin(template, making)
+        }
         yield* restock(template)
         const disk = yield* Deferred.await(making).pipe(
           Effect.interruptible,
