@@ -5,7 +5,8 @@
 # As process 1 it can't be killed from inside, not even by SIGKILL; not being dumpable, it can't be traced and its
 # descriptors can't be opened by commands of the same user, so that no command can forge a frame. Whatever a command
 # orphans becomes a child of process 1, and `kill(-1)` reaches everything at once: nothing outlives its command.
-import ctypes, errno, os, select, signal, stat, struct, sys, time
+import ctypes, errno, os, select, stat, struct, sys, time
+import _signal as signal  # without the enumerations around it, which take longer to load than all the rest
 
 START, INPUT, KILL, CREDIT, READ, WRITE, PING, WATCH, BUDGET, TELL = range(1, 11)
 READY, OUTPUT, PREVIEW, ENDED, WANT, CONTENT, DONE, REFUSED, PONG, EXCEEDED, EDITS = range(0x81, 0x8C)
