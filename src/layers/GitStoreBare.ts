@@ -76,10 +76,10 @@ const make = Effect.fnUntraced(function* ({ resolve = resolveBySystem, ...own }:
   const fetchTogether = yield* makeTogether<StartPoint, RemoteFailed>()
   const pushCommit = makePush(git, limits)
   const take = yield* makeReceive(git, repositories, limits)
-  const objects = makeObjects(git, limits)
   const changedPaths = makeChangedPaths(git, limits)
   const differences = yield* makeDifferences(git, limits)
   const ask = yield* makeAsk(git, limits.readTime)
+  const objects = yield* makeObjects(git, ask, limits)
   const makeOne = makeCheckpoint(ask, repositories)
   const at = (key: StoreKey) => repositories.pathOf(key)
 

@@ -21,8 +21,11 @@ export type LengthOf = (said: Buffer) => number | undefined
 
 type Failure = GitFailed | GitStopped
 
+/** Somebody was given up in the middle of an answer: the next bytes are his. */
+class Spoiled extends Data.TaggedError("Spoiled") {}
+
 interface Answerer {
-  readonly ask: (question: string, lengthOf: LengthOf) => Effect.Effect<Buffer, Failure>
+  readonly ask: (question: string, lengthOf: LengthOf) => Effect.Effect<Buffer, Failure | Spoiled>
 }
 
 interface About {
@@ -55,10 +58,13 @@ const start = (git: Git, repository: string, subject: Subject): Effect.Effect<An
       question.failed(ended)
     })
     yield* Effect.forkScoped(end)
+    const oneAtATime = yield* Effect.makeSemaphore(1)
+    let spoiled = false
     return {
       ask: (words, lengthOf) =>
-        Effect.async<Buffer, Failure>((resume) => {
+        Effect.async<Buffer, Failure | Spoiled>((resume) => {
           if (ended !== undefined) return resume(Effect.fail(ended))
+          if (spoiled) return resume(new Spoiled())
           const answered = () => {
             const length = lengthOf(said)
             if (length === undefined || length > said.length) return
@@ -69,7 +75,10 @@ const start = (git: Git, repository: string, subject: Subject): Effect.Effect<An
           }
           question = { answered, failed: (failure) => resume(Effect.fail(failure)) }
           running.stdin.write(words)
-        })
+          return Effect.sync(() => {
+            spoiled = true
+          })
+        }).pipe(oneAtATime.withPermits(1))
     }
   })
 
@@ -91,9 +100,11 @@ export const makeAsk = Effect.fnUntraced(function* (git: Git, timeout: Duration.
     const key = About({ repository, subject })
     return RcMap.get(answerers, key).pipe(
       Effect.flatMap(({ ask }) => ask(question, lengthOf)),
-      Effect.timeoutFail({ duration: timeout, onTimeout: () => new GitStopped({ reason: "timeout" }) }),
       Effect.onError(() => RcMap.invalidate(answerers, key)),
-      Effect.scoped
+      Effect.scoped,
+      Effect.retry({ while: (error) => error._tag === "Spoiled" }),
+      Effect.catchTag("Spoiled", Effect.die),
+      Effect.timeoutFail({ duration: timeout, onTimeout: () => new GitStopped({ reason: "timeout" }) })
     )
   }
 })

@@ -6,8 +6,9 @@ import { Effect } from "effect"
 import type { CommitId } from "../../services/Ids.ts"
 import { safe } from "./environment.ts"
 import type { Limits } from "./limits.ts"
-import { emptyTree, tooLong, unreadable } from "./objects.ts"
+import { emptyTree, unreadable } from "./objects.ts"
 import type { Git } from "./process.ts"
+import { tooLong } from "./questions.ts"
 
 const mostPaths = 100
 const mostBytes = 6_000

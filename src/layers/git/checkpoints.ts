@@ -3,68 +3,29 @@
  * edited since, or of a tree that is in the store already.
  */
 import { Effect, Option } from "effect"
-import { type CheckpointSpec, EditsUnfit, type MadeCheckpoint, PackRefused } from "../../services/GitStore.ts"
+import { type CheckpointSpec, EditsUnfit, type MadeCheckpoint, type PackRefused } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import type { Edit } from "../../services/Sandbox.ts"
-import { StorageFull } from "../../services/Transaction.ts"
-import type { Ask, LengthOf, Subject } from "./answerers.ts"
-import { complaint, ranOutOfSpace } from "./failures.ts"
+import type { StorageFull } from "../../services/Transaction.ts"
+import type { Ask } from "./answerers.ts"
 import { writeObject } from "./looseObjects.ts"
-import { tooLong } from "./objects.ts"
-import type { GitFailed } from "./process.ts"
+import { makeQuestions } from "./questions.ts"
 import { isKeepName, keepRef, type ObjectFormat, type Repositories } from "./repositories.ts"
-import {
-  byDirectory,
-  type EditedDirectory,
-  fileMode,
-  isFile,
-  parseTree,
-  type Tree,
-  treeMode,
-  writeTree
-} from "./trees.ts"
+import { byDirectory, type EditedDirectory, fileMode, isFile, type Tree, treeMode, writeTree } from "./trees.ts"
 
 type Failure = EditsUnfit | PackRefused | StorageFull
 
-const header = /^(?<id>[0-9a-f]+) (?<type>[a-z]+) (?<size>\d+)\n/
-
-/** `<id> <type> <size>`, the content, and a line break; or one line that says that there is no such object. */
-const objectLength = (said: Buffer) => {
-  const end = said.indexOf("\n") + 1
-  if (end === 0) return undefined
-  const size = header.exec(said.toString("latin1", 0, end))?.groups?.["size"]
-  return size === undefined ? end : end + Number(size) + 1
-}
-
-/** Up to the line that was sent behind the two trees. */
-const differenceLength = (said: Buffer) => {
-  const at = said.indexOf("\nend\n")
-  return at < 0 ? undefined : at + "\nend\n".length
-}
-
-const committed = "start: ok\ncommit: ok\n"
-
-const countOf = (said: string, what: RegExp) => Number(what.exec(said)?.[1] ?? 0)
-
 const author = "Errand <errand@localhost>"
 
-const failed = ({ stderr }: GitFailed) =>
-  ranOutOfSpace(stderr) ? new StorageFull() : new PackRefused({ detail: complaint(stderr) })
-
 /** What is asked and written about one repository while a checkpoint is made. */
-const session = (askGit: Ask, path: string, format: ObjectFormat) => {
+const session = (ask: Ask, path: string, format: ObjectFormat) => {
   const known = new Map<string, Tree>()
 
-  const ask = (subject: Subject, question: string, lengthOf: LengthOf) =>
-    Effect.catchTags(askGit(path, subject, question, lengthOf), { GitFailed: failed, GitStopped: tooLong })
+  const { compare, moveRef, readTree } = makeQuestions(ask, path, format)
 
   /** `name` is anything that git takes for a tree. */
   const find = Effect.fnUntraced(function* (name: string) {
-    const said = yield* ask("objects", `${name}\n`, objectLength)
-    const found = header.exec(said.toString("latin1", 0, 200))
-    const { id, type } = found?.groups ?? {}
-    const tree = type === "tree" ? parseTree(said.subarray(found?.[0].length, -1), format) : undefined
-    if (id === undefined || tree === undefined) return yield* new PackRefused({ detail: `there is no tree ${name}` })
+    const { id, tree } = yield* readTree(name)
     known.set(id, tree)
     return id
   })
@@ -120,20 +81,6 @@ const session = (askGit: Ask, path: string, format: ObjectFormat) => {
       }
       return tree.size === 0 ? undefined : yield* writeObject(path, "tree", writeTree(tree), format)
     })
-
-  const compare = Effect.fnUntraced(function* (before: string, after: string) {
-    const said = (yield* ask("differences", `${before} ${after}\nend\n`, differenceLength)).toString("latin1")
-    return {
-      files: countOf(said, /(\d+) files? changed/),
-      additions: countOf(said, /(\d+) insertions?\(\+\)/),
-      deletions: countOf(said, /(\d+) deletions?\(-\)/)
-    }
-  })
-
-  const moveRef = (name: string, to: CommitId, from: CommitId | null) =>
-    ask("refs", `start\nupdate ${name} ${to} ${from ?? "0".repeat(to.length)}\ncommit\n`, (said) =>
-      said.length < committed.length ? undefined : committed.length
-    )
 
   return { find, read, newFiles, amend, compare, moveRef }
 }

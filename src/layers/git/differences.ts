@@ -8,8 +8,9 @@ import { type ChangedFile, type FileList, makeDiffReader } from "./changedFiles.
 import { safe, settings } from "./environment.ts"
 import { parseHunks } from "./hunks.ts"
 import type { Limits } from "./limits.ts"
-import { emptyTree, tooLong, unreadable } from "./objects.ts"
+import { emptyTree, unreadable } from "./objects.ts"
 import type { Git, GitFailed, GitStopped } from "./process.ts"
+import { tooLong } from "./questions.ts"
 
 const MiB = 2 ** 20
 

@@ -1,17 +1,20 @@
 /**
  * Commits of the store: making, finding, comparing, reading and packing them.
  */
-import { Effect, Option, Stream } from "effect"
+import { Data, Effect, Option, RcMap, Stream } from "effect"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { type CommitSpec, PackRefused, RemoteFailed } from "../../services/GitStore.ts"
 import { CommitId } from "../../services/Ids.ts"
 import { StorageFull } from "../../services/Transaction.ts"
+import type { Ask } from "./answerers.ts"
 import { safe, settings } from "./environment.ts"
 import { cleanLine, complaint, ranOutOfSpace } from "./failures.ts"
 import type { Limits } from "./limits.ts"
 import type { Git, GitCall } from "./process.ts"
+import { makeQuestions, tooLong } from "./questions.ts"
 import { isKeepName, keepRef } from "./repositories.ts"
+import { isRegular, treeMode } from "./trees.ts"
 
 /** The tree of nothing at all, which git knows without having it. */
 export const emptyTree = (like: CommitId) =>
@@ -24,11 +27,16 @@ export const unreadable = (stderr: string) => new PackRefused({ detail: complain
 
 const unwritten = (stderr: string) => (ranOutOfSpace(stderr) ? new StorageFull() : unreadable(stderr))
 
-/** Reads are never waited for longer than this, whatever a repository holds. */
-export const tooLong = () => new PackRefused({ detail: "reading the repository took too long" })
-
 /** Bytes of a pack that are worth holding in memory for a moment: to start a program for a stream costs more. */
 const smallPack = 4 * 2 ** 20
+const smallPackTime = "2 seconds"
+
+interface Packed {
+  readonly path: string
+  readonly want: ReadonlyArray<CommitId>
+  readonly have: ReadonlyArray<CommitId>
+}
+const Packed = Data.case<Packed>()
 
 interface Made {
   readonly keep: string
@@ -47,7 +55,10 @@ const packedBytes = (path: string) =>
     return sizes.reduce((sum, size) => sum + size, 0)
   }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))
 
-export const makeObjects = (git: Git, limits: Limits) => {
+export const makeObjects = Effect.fnUntraced(function* (git: Git, askGit: Ask, limits: Limits) {
+  const questions = (path: string, like: CommitId) =>
+    makeQuestions(askGit, path, like.length === 64 ? "sha256" : "sha1")
+
   const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
     git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
 
@@ -77,8 +88,7 @@ export const makeObjects = (git: Git, limits: Limits) => {
       })
       if (made.exitCode !== 0) return yield* unwritten(made.stderr)
       const id = CommitId.make(made.stdout.toString("utf8").trim())
-      const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id], { saysLittle: true })
-      if (kept.exitCode !== 0) return yield* unwritten(kept.stderr)
+      yield* questions(path, id).moveRef(keepRef(`${keep}/commit/${id}`), id)
       return id
     },
     Effect.catchTag("GitStopped", tooLong)
@@ -96,16 +106,18 @@ export const makeObjects = (git: Git, limits: Limits) => {
   /** A path names a regular file when the tree has exactly it, as a file and not as a link. */
   const readFile = Effect.fnUntraced(
     function* (path: string, commit: CommitId, file: string, limit: number) {
-      if (file.includes("\0")) return Option.none<Uint8Array>()
-      const listed = yield* ask(path, ["ls-tree", "-z", "--full-tree", "--end-of-options", commit, "--", file], {
-        saysLittle: true
-      })
-      const entry = /^100(?:644|755) blob (?<id>[0-9a-f]+)\t(?<name>[^\0]*)\0$/.exec(
-        listed.stdout.toString("utf8")
-      )?.groups
-      if (listed.exitCode !== 0 || entry?.["id"] === undefined || entry["name"] !== file)
-        return Option.none<Uint8Array>()
-      const blob = yield* ask(path, ["cat-file", "blob", entry["id"]], { outputLimit: limit, atLimit: "cut" })
+      const { readTree } = questions(path, commit)
+      const directories = Buffer.from(file).toString("latin1").split("/")
+      const name = directories.pop() ?? ""
+      let { tree } = yield* readTree(`${commit}^{tree}`)
+      for (const directory of directories) {
+        const entry = tree.get(directory)
+        if (entry?.mode !== treeMode) return Option.none<Uint8Array>()
+        tree = (yield* readTree(entry.id)).tree
+      }
+      const entry = tree.get(name)
+      if (entry === undefined || !isRegular(entry)) return Option.none<Uint8Array>()
+      const blob = yield* ask(path, ["cat-file", "blob", entry.id], { outputLimit: limit, atLimit: "cut" })
       return blob.cut || blob.exitCode === 0 ? Option.some<Uint8Array>(blob.stdout) : Option.none<Uint8Array>()
     },
     Effect.orElseSucceed(() => Option.none<Uint8Array>())
@@ -128,18 +140,26 @@ export const makeObjects = (git: Git, limits: Limits) => {
     timeout: limits.transferTime
   })
 
-  /** One that is small comes in one piece, from a file. */
+  /** One that is small comes in one piece, from a file, and is kept for tasks that begin together. */
+  const smallPacks = yield* RcMap.make({
+    lookup: ({ have, path, want }: Packed) =>
+      git
+        .run({ ...packing(path, want, have), outputLimit: smallPack, saysLittle: true, rlimits: { file: smallPack } })
+        .pipe(
+          Effect.map(({ exitCode, stdout }) => (exitCode === 0 ? Option.some(stdout) : Option.none())),
+          Effect.orElseSucceed(() => Option.none<Buffer>())
+        ),
+    idleTimeToLive: smallPackTime
+  })
+
   const pack = (path: string, want: ReadonlyArray<CommitId>, have: ReadonlyArray<CommitId>) => {
-    const call = packing(path, want, have)
-    const streamed = git.stream({ ...call, outputLimit: Number.POSITIVE_INFINITY })
+    const streamed = git.stream({ ...packing(path, want, have), outputLimit: Number.POSITIVE_INFINITY })
     const whole = Effect.map(
-      git.run({ ...call, outputLimit: smallPack, saysLittle: true, rlimits: { file: smallPack } }),
-      ({ exitCode, stdout }) => (exitCode === 0 ? Stream.make<[Uint8Array]>(stdout) : streamed)
+      Effect.scoped(RcMap.get(smallPacks, Packed({ path, want: Data.array(want), have: Data.array(have) }))),
+      Option.match({ onNone: () => streamed, onSome: (bytes) => Stream.make<[Uint8Array]>(bytes) })
     )
     return Stream.unwrap(
-      Effect.flatMap(packedBytes(path), (bytes) =>
-        bytes > smallPack / 2 ? Effect.succeed(streamed) : Effect.orElseSucceed(whole, () => streamed)
-      )
+      Effect.flatMap(packedBytes(path), (bytes) => (bytes > smallPack / 2 ? Effect.succeed(streamed) : whole))
     ).pipe(
       Stream.mapError((error) => new RemoteFailed({ reason: "other", retryable: false, detail: packFailure(error) }))
     )
@@ -155,7 +175,7 @@ export const makeObjects = (git: Git, limits: Limits) => {
   }, Effect.orDie)
 
   return { hasCommit, sameTree, commit, hasMade, readFile, pack, forget }
-}
+})
 
 const packFailure = (error: { readonly _tag: string; readonly stderr?: string }) =>
   error._tag === "GitFailed"

@@ -17,8 +17,10 @@ export type Tree = ReadonlyMap<string, TreeEntry>
 export const treeMode = "40000"
 export const fileMode = (executable: boolean) => (executable ? "100755" : "100644")
 
+export const isRegular = ({ mode }: TreeEntry) => mode === "100644" || mode === "100755"
+
 /** What a regular file can take the place of: another one, or a link. */
-export const isFile = ({ mode }: TreeEntry) => mode === "100644" || mode === "100755" || mode === "120000"
+export const isFile = (entry: TreeEntry) => isRegular(entry) || entry.mode === "120000"
 
 /** Undefined when this is no tree of that format. */
 export const parseTree = (bytes: Buffer, format: ObjectFormat): Tree | undefined => {
