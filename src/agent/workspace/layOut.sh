@@ -21,8 +21,7 @@ if [ "$mode" = mend ]; then
   if [ -e .git/HEAD ]; then objects=$own; fi
 fi
 if [ "$objects" = .git ]; then
-  # Without samples of hooks, which nobody reads.
-  git init --quiet --template= --initial-branch="$branch" --object-format="$format"
+  git init --quiet --initial-branch="$branch" --object-format="$format"
   printf '[user]\n\tname = Errand\n\temail = errand@localhost\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n' >>.git/config
 fi
 
