@@ -8,7 +8,7 @@ import { Effect, Layer } from "effect"
 import type { EventBus } from "../services/EventBus.ts"
 import type { Secrets } from "../services/Secrets.ts"
 import { TaskRepo } from "../services/TaskRepo.ts"
-import type { Transaction } from "../services/Transaction.ts"
+import { Transaction } from "../services/Transaction.ts"
 import { makeConversationReads } from "./tasks/sqlite/readConversation.ts"
 import { makeQuestionReads } from "./tasks/sqlite/readQuestions.ts"
 import { makeSpendReads } from "./tasks/sqlite/readSpend.ts"
@@ -20,8 +20,9 @@ import { makeWrites } from "./tasks/writeTasks.ts"
 
 const make = Effect.gen(function* () {
   const search = yield* makeTaskSearch
+  const transaction = yield* Transaction
   return TaskRepo.of({
-    ...(yield* makeWrites(makeTaskStorage(search))),
+    ...(yield* makeWrites(makeTaskStorage(search, transaction))),
     ...(yield* makeTaskReads(search)),
     ...(yield* makeSpendReads),
     ...(yield* makeConversationReads),

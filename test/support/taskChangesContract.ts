@@ -171,6 +171,25 @@ export const taskChangesContract = <E>(name: string, adapter: Layer.Layer<TaskSe
       })
     )
 
+    // Seen to fail with what was remembered before the commit, and with what another change of the commit had overtaken.
+    it.effect("builds on what is stored: never on what was undone, nor on what the same commit went beyond", () =>
+      Effect.gen(function* () {
+        const repo = yield* TaskRepo
+        const transaction = yield* Transaction
+        const task = yield* running()
+        const turns = Effect.map(repo.change(task.id, these(say("one more"))), ({ task: { turns } }) => turns)
+        assert.strictEqual(yield* turns, 1)
+        yield* Effect.flip(transaction.run(Effect.zipRight(turns, Effect.fail("undone"))))
+        yield* transaction.run(
+          Effect.zipRight(Effect.flip(transaction.run(Effect.zipRight(turns, Effect.fail("undone")))), turns)
+        )
+        assert.strictEqual(yield* turns, 3)
+        yield* Effect.all([turns, turns, repo.change(task.id, these(TaskChange.Completed()))], { concurrency: 3 })
+        assert.deepInclude(yield* repo.get(task.id), { turns: 5, status: "completed" })
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(repo.change(task.id, these(TaskChange.Completed())))))
+      })
+    )
+
     it.effect("is undone with the transaction around it", () =>
       Effect.gen(function* () {
         const repo = yield* TaskRepo
