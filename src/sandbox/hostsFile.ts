@@ -4,7 +4,7 @@
  * empty network is the same, and this file is what is missing.
  */
 import { Effect, Schema } from "effect"
-import { chmod, mkdir, writeFile } from "node:fs/promises"
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 
 export class HostsFileFailed extends Schema.TaggedError<HostsFileFailed>()("HostsFileFailed", {
@@ -24,11 +24,11 @@ const text = `127.0.0.1\tlocalhost
 
 /** Writes it for every user to read, whatever this process keeps from others by default. */
 export const writeHostsFile = (path: string): Effect.Effect<void, HostsFileFailed> =>
-  Effect.tryPromise({
-    try: async () => {
-      await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, text)
-      await chmod(path, 0o644)
+  Effect.try({
+    try: () => {
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, text)
+      chmodSync(path, 0o644)
     },
     catch: (error) => new HostsFileFailed({ detail: error instanceof Error ? error.message : String(error) })
   })

@@ -25,7 +25,8 @@ const renew = (file: string, seconds: number): boolean => {
 /** At once and not in the background: the way there and back takes five times as long as the few kilobytes themselves. */
 const store = (folder: string, file: string, bytes: Uint8Array, seconds: number): void => {
   if (renew(file, seconds)) return
-  mkdirSync(folder, { recursive: true })
+  // Not recursive: Node tries for ever where a parent exists and still nothing can be made in it.
+  if (!existsSync(folder)) mkdirSync(folder)
   // Named as git names its own drafts, so that its clean-up knows them.
   const draft = join(folder, `tmp_obj_${randomUUID()}`)
   try {
@@ -39,14 +40,9 @@ const store = (folder: string, file: string, bytes: Uint8Array, seconds: number)
 
 /** Gives the object's name. */
 export const writeObject = (repository: string, type: ObjectType, content: Uint8Array, format: ObjectFormat) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.try({
-      try: () => {
-        const { bytes, id } = encodeObject(type, content, format)
-        const folder = join(repository, "objects", id.slice(0, 2))
-        store(folder, join(folder, id.slice(2)), bytes, Math.floor(now / 1000))
-        return id
-      },
-      catch: (error) => error
-    })
-  ).pipe(Effect.catchAll((error) => (ranOutOfSpace(String(error)) ? new StorageFull() : Effect.die(error))))
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const { bytes, id } = encodeObject(type, content, format)
+    const folder = join(repository, "objects", id.slice(0, 2))
+    store(folder, join(folder, id.slice(2)), bytes, Math.floor(now / 1000))
+    return id
+  }).pipe(Effect.catchAllDefect((error) => (ranOutOfSpace(String(error)) ? new StorageFull() : Effect.die(error))))
