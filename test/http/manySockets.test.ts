@@ -12,7 +12,7 @@ import { ask, baseUrl, door, tokenFor } from "./door.ts"
 const bounds = {
   headersTimeout: 8_000,
   requestTimeout: 8_000,
-  keepAliveTimeout: 12_000,
+  keepAliveTimeout: 20_000,
   connectionsCheckingInterval: 500
 }
 
