@@ -56,9 +56,6 @@ const packedBytes = (path: string) =>
   }).pipe(Effect.catchAllDefect(() => Effect.succeed(Number.POSITIVE_INFINITY)))
 
 export const makeObjects = Effect.fnUntraced(function* (git: Git, askGit: Ask, limits: Limits) {
-  const questions = (path: string, like: CommitId) =>
-    makeQuestions(askGit, path, like.length === 64 ? "sha256" : "sha1")
-
   const ask = (path: string, args: ReadonlyArray<string>, more: Partial<GitCall> = {}) =>
     git.run({ repository: path, args: [...safe, ...args], timeout: limits.readTime, outputLimit: 65_536, ...more })
 
@@ -88,7 +85,8 @@ export const makeObjects = Effect.fnUntraced(function* (git: Git, askGit: Ask, l
       })
       if (made.exitCode !== 0) return yield* unwritten(made.stderr)
       const id = CommitId.make(made.stdout.toString("utf8").trim())
-      yield* questions(path, id).moveRef(keepRef(`${keep}/commit/${id}`), id)
+      const kept = yield* ask(path, ["update-ref", keepRef(`${keep}/commit/${id}`), id], { saysLittle: true })
+      if (kept.exitCode !== 0) return yield* unwritten(kept.stderr)
       return id
     },
     Effect.catchTag("GitStopped", tooLong)
@@ -106,7 +104,7 @@ export const makeObjects = Effect.fnUntraced(function* (git: Git, askGit: Ask, l
   /** A path names a regular file when the tree has exactly it, as a file and not as a link. */
   const readFile = Effect.fnUntraced(
     function* (path: string, commit: CommitId, file: string, limit: number) {
-      const { readTree } = questions(path, commit)
+      const { readTree } = makeQuestions(askGit, path, commit.length === 64 ? "sha256" : "sha1")
       const directories = Buffer.from(file).toString("latin1").split("/")
       const name = directories.pop() ?? ""
       let { tree } = yield* readTree(`${commit}^{tree}`)

@@ -60,13 +60,11 @@ export const makeQuestions = (askGit: Ask, path: string, format: ObjectFormat) =
     }
   })
 
-  /** From nothing when `from` is null, and from anything when it is absent. */
-  const moveRef = (name: string, to: CommitId, from?: CommitId | null) => {
-    const expected = from === undefined ? [] : [from ?? "0".repeat(to.length)]
-    return ask("refs", `start\n${["update", name, to, ...expected].join(" ")}\ncommit\n`, (said) =>
+  /** From nothing when `from` is null. */
+  const moveRef = (name: string, to: CommitId, from: CommitId | null) =>
+    ask("refs", `start\nupdate ${name} ${to} ${from ?? "0".repeat(to.length)}\ncommit\n`, (said) =>
       said.length < committed.length ? undefined : committed.length
     )
-  }
 
   return { readTree, compare, moveRef }
 }
