@@ -77,7 +77,14 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
     )
     if (!loopDisks) yield* disks.giveUp("they are turned off")
     const hostsFile = join(path, "hosts")
-    let hostsShared = yield* Effect.isSuccess(writeHostsFile(hostsFile))
+    let hostsShared: boolean | undefined
+
+    /** Written for the first sandbox: who only asks whether there can be any leaves nothing behind. */
+    const shareHosts = Effect.suspend(() =>
+      hostsShared === undefined
+        ? Effect.map(Effect.isSuccess(writeHostsFile(hostsFile)), (done) => (hostsShared = done))
+        : Effect.succeed(hostsShared)
+    )
     const inUse = new Set<string>()
 
     const nameFor = (taskId: string, run: number) =>
@@ -130,7 +137,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
           ({ detail }) => new SandboxUnavailable({ reason: "refused", detail })
         )
         const directory = way.directory === null ? null : yield* hostPath(way.directory)
-        const hosts = hostsShared ? yield* hostPath(hostsFile) : null
+        const hosts = (yield* shareHosts) ? yield* hostPath(hostsFile) : null
         const name = yield* nameFor(taskId, run)
         const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take], {
           concurrency: 2

@@ -4,7 +4,6 @@ import { Effect } from "effect"
 import { rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Sandbox } from "../../src/services/Sandbox.ts"
 import { containersOf, docker, dockerSandbox } from "../support/dockerSandbox.ts"
 import { describeWithEngine } from "../support/engine.ts"
 import { failureOf, openSandbox, sh, talksToItself, testIn } from "../support/sandboxContract.ts"
@@ -34,7 +33,7 @@ describeWithEngine("names in a sandbox", () => {
   // Seen to fail without the second way: then each opening is refused.
   it.scopedLive("are found where the engine does not see the file of the server", () =>
     Effect.gen(function* () {
-      yield* Sandbox
+      yield* Effect.scoped(openSandbox)
       rmSync(join(tmpdir(), `errand-${server}`, "hosts"))
       assert.include((yield* failureOf(openSandbox)).message, "hosts")
       const handle = yield* openSandbox
