@@ -10,7 +10,7 @@ import { open, runnerBytes } from "../sandbox/container.ts"
 import { label } from "../sandbox/containerSpec.ts"
 import { call, connect, type Engine, imageMissing, runtimeMissing, unavailable } from "../sandbox/engine.ts"
 import { makeHostPath } from "../sandbox/hostPaths.ts"
-import { writeHostsFile } from "../sandbox/hostsFile.ts"
+import { makeHostsFile } from "../sandbox/hostsFile.ts"
 import * as LoopDisks from "../sandbox/loopDisks.ts"
 import { remove, removeVolumes } from "../sandbox/removal.ts"
 import { AppConfig } from "../services/AppConfig.ts"
@@ -76,15 +76,8 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
       engine
     )
     if (!loopDisks) yield* disks.giveUp("they are turned off")
-    const hostsFile = join(path, "hosts")
-    let hostsShared: boolean | undefined
-
-    /** Written for the first sandbox: who only asks whether there can be any leaves nothing behind. */
-    const shareHosts = Effect.suspend(() =>
-      hostsShared === undefined
-        ? Effect.map(Effect.isSuccess(writeHostsFile(hostsFile)), (done) => (hostsShared = done))
-        : Effect.succeed(hostsShared)
-    )
+    const hostsPath = join(path, "hosts")
+    const hostsFile = makeHostsFile(hostsPath)
     const inUse = new Set<string>()
 
     const nameFor = (taskId: string, run: number) =>
@@ -137,7 +130,7 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
           ({ detail }) => new SandboxUnavailable({ reason: "refused", detail })
         )
         const directory = way.directory === null ? null : yield* hostPath(way.directory)
-        const hosts = (yield* shareHosts) ? yield* hostPath(hostsFile) : null
+        const hosts = (yield* hostsFile.isThere) ? yield* hostPath(hostsPath) : null
         const name = yield* nameFor(taskId, run)
         const [imageId, disk] = yield* Effect.all([imageIdOf(engine, image), disks.take], {
           concurrency: 2
@@ -161,11 +154,9 @@ const make = ({ loopDisks = true, silence = "12 seconds" }: Options) =>
           },
           { diskFloorBytes, silence, serverScope }
         ).pipe(
-          // An engine that does not see this file is tried again by who opens it, then without; so with a disk.
+          // Tried again by who opens it, then without what the engine does not see or can't mount.
           Effect.tapError(({ detail }) =>
-            Effect.sync(() => {
-              if (hosts !== null && detail.includes(hosts)) hostsShared = false
-            })
+            hosts !== null && detail.includes(hosts) ? hostsFile.giveUp(detail) : Effect.void
           ),
           Effect.catchIf(
             ({ detail }) => Option.isSome(disk) && notMounted.test(detail),

@@ -3,17 +3,9 @@
  * more: that takes as long as all the rest of a container's start (70 ms of 140 with Docker 20.10). Without, the kernel's
  * empty network is the same, and this file is what is missing.
  */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
-
-export class HostsFileFailed extends Schema.TaggedError<HostsFileFailed>()("HostsFileFailed", {
-  detail: Schema.String
-}) {
-  override get message() {
-    return this.detail
-  }
-}
 
 export const hostname = "sandbox"
 
@@ -22,13 +14,35 @@ const text = `127.0.0.1\tlocalhost
 127.0.1.1\t${hostname}
 `
 
-/** Writes it for every user to read, whatever this process keeps from others by default. */
-export const writeHostsFile = (path: string): Effect.Effect<void, HostsFileFailed> =>
+/** For every user to read, whatever this process keeps from others by default; fails with the reason. */
+const write = (path: string) =>
   Effect.try({
     try: () => {
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, text)
       chmodSync(path, 0o644)
+      return true
     },
-    catch: (error) => new HostsFileFailed({ detail: error instanceof Error ? error.message : String(error) })
+    catch: (error) => (error instanceof Error ? error.message : String(error))
   })
+
+export interface HostsFile {
+  /** Written when it is first asked for: who only looks around leaves nothing behind. False when there is none. */
+  readonly isThere: Effect.Effect<boolean>
+  /** There will be none from now on. */
+  readonly giveUp: (reason: string) => Effect.Effect<void>
+}
+
+export const makeHostsFile = (path: string): HostsFile => {
+  let known: boolean | undefined
+  const giveUp = (reason: string) =>
+    Effect.suspend(() => {
+      known = false
+      return Effect.logWarning(`The engine makes the networks of sandboxes, which start later for it: ${reason}`)
+    })
+  const make = Effect.matchEffect(write(path), {
+    onFailure: (reason) => Effect.as(giveUp(reason), false),
+    onSuccess: (done) => Effect.sync(() => (known = done))
+  })
+  return { isThere: Effect.suspend(() => (known === undefined ? make : Effect.succeed(known))), giveUp }
+}

@@ -31,7 +31,7 @@ export interface Options {
 }
 
 const requestTime = "5 seconds"
-/** After a sandbox has taken one, when the engine has started it and others with it, new ones are made: nobody waits for those. */
+/** After a sandbox has taken one, when the engine has started it and those that began with it: nobody waits for the next. */
 const restockDelay = "2 seconds"
 /** The user inside; an engine with user namespaces adds its own first number. */
 const insideId = 1000

@@ -83,6 +83,17 @@ except OSError as error: print(error.strerror, n < 40_000)`
     }).pipe(Effect.provide(dockerSandbox(server, small)))
   )
 
+  // Seen to fail with one kept whatever was missing.
+  it.scopedLive.runIf(isRoot)("is there already for as many sandboxes as have begun together", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(Effect.all([openSandbox, openSandbox, openSandbox], { concurrency: 3 }))
+      for (const count of [0, 3]) assert.isTrue(yield* eventually(Effect.sync(() => attached().length === count)))
+      const kept = new Set(attached())
+      yield* openSandbox
+      assert.isTrue(attached().every((file) => kept.has(file)))
+    }).pipe(Effect.provide(dockerSandbox(server, small)))
+  )
+
   // Seen to fail without the call of `clearImages`.
   it.scopedLive("that a killed server was just making is cleared up by the next one", () =>
     Effect.gen(function* () {
