@@ -1,8 +1,10 @@
 /**
- * Ext4 images and the loop devices before them, made by the programs of util-linux and e2fsprogs as root.
+ * Ext4 images, made by the programs of util-linux and e2fsprogs as root.
+ *
+ * Does not own: the loop devices before them (`diskHolders.ts`).
  */
-import { Effect, Schema, type Scope } from "effect"
-import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process"
+import { Effect, Schema } from "effect"
+import { execFile } from "node:child_process"
 import { mkdir, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -17,7 +19,7 @@ export class DiskImageFailed extends Schema.TaggedError<DiskImageFailed>()("Disk
 }
 
 const programMs = 10_000
-const searchPath = "/usr/sbin:/sbin:/usr/bin:/bin"
+export const searchPath = "/usr/sbin:/sbin:/usr/bin:/bin"
 /** Ext4's own 16 KiB are too many for trees of small files such as node_modules. */
 export const bytesPerFile = 8192
 
@@ -26,19 +28,6 @@ const format = `
 truncate -s "$2" "$1"
 mkfs.ext4 -q -m 0 -i ${bytesPerFile} -O ^has_journal -E "lazy_itable_init=1,nodiscard,root_owner=$3:$4" "$1"
 debugfs -w -R 'rmdir lost+found' "$1" 2>&1
-`
-/**
- * Says the device, and holds it until standard input ends. Meanwhile the image loses its name, and the device is told to
- * clear itself: from then on the kernel clears up with the last user, whoever is killed.
- */
-const attach = `
-cp --sparse=always -- "$1" "$2"
-device=$(losetup --find --show -- "$2")
-exec 3<"$device"
-echo "$device"
-losetup --detach "$device"
-rm -- "$2"
-read -r rest || true
 `
 const clear = `for device in $(losetup --noheadings --output NAME --associated "$1"); do losetup --detach "$device"; done; rm -- "$1"`
 
@@ -66,36 +55,6 @@ export const makeTemplate = (path: string, bytes: number, uid: number, gid: numb
     attempt(() => mkdir(join(path, ".."), { recursive: true, mode: 0o700 })),
     shell(format, path, `${bytes}`, `${uid}`, `${gid}`)
   )
-
-/** The path of a block device with a copy of the template. Whoever has it mounted before the scope closes keeps it. */
-export const attachCopy = (template: string, image: string): Effect.Effect<string, DiskImageFailed, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const holder = spawn("/bin/sh", ["-ec", attach, "sh", template, image], { env: { PATH: searchPath } })
-      // Of one that has failed: its complaint says more.
-      holder.stdin.on("error", () => {})
-      return holder
-    }),
-    // Not killed: what it has begun it brings to its end first.
-    (holder) => Effect.sync(() => holder.stdin.end())
-  ).pipe(
-    Effect.flatMap(deviceOf),
-    Effect.timeoutFail({
-      duration: programMs,
-      onTimeout: () => new DiskImageFailed({ detail: "no loop device could be had in time" })
-    })
-  )
-
-const deviceOf = (holder: ChildProcessWithoutNullStreams) =>
-  Effect.async<string, DiskImageFailed>((resume) => {
-    let complaint = ""
-    holder.stderr.on("data", (text: Buffer) => {
-      complaint = `${complaint}${text}`.slice(-1_000)
-    })
-    holder.stdout.once("data", (line: Buffer) => resume(Effect.succeed(line.toString().trim())))
-    holder.once("error", ({ message }) => resume(new DiskImageFailed({ detail: message })))
-    holder.once("close", () => resume(new DiskImageFailed({ detail: complaint.trim() })))
-  })
 
 /** Removes images that a server left behind that was killed just as it made them. */
 export const clearImages = (directory: string) =>

@@ -3,13 +3,14 @@
  * loop device, which the engine mounts as the sandbox's volume.
  *
  * Owns: whether there can be any here. It takes root, and an engine on this very machine.
- * Does not own: the images (`diskImages.ts`), mounting (the engine does it), and the limit of a volume that is measured
- * instead (`runner/budget.py`).
+ * Does not own: the images (`diskImages.ts`), attaching them (`diskHolders.ts`), mounting (the engine does it), and the limit
+ * of a volume that is measured instead (`runner/budget.py`).
  */
 import { Deferred, Effect, ExecutionStrategy, Exit, Option, Scope } from "effect"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
-import { attachCopy, clearImages, type DiskImageFailed, makeTemplate } from "./diskImages.ts"
+import { type AttachCopy, makeAttachCopy } from "./diskHolders.ts"
+import { clearImages, type DiskImageFailed, makeTemplate } from "./diskImages.ts"
 import { call, type Engine, type EngineError } from "./engine.ts"
 
 export interface LoopDisks {
@@ -36,7 +37,7 @@ const restockDelay = "2 seconds"
 /** The user inside; an engine with user namespaces adds its own first number. */
 const insideId = 1000
 
-type Support = { readonly template: string } | { readonly missing: string }
+type Support = { readonly attachCopy: AttachCopy } | { readonly missing: string }
 
 /** Attached, and held until its scope closes. */
 interface Disk {
@@ -59,7 +60,6 @@ export const make = (
     const serverScope = yield* Effect.scope
     const oneAtATime = yield* Effect.makeSemaphore(1)
     let known: Support | undefined
-    let made = 0
     const stocking = yield* Effect.makeSemaphore(1)
     const spares: Array<Making> = []
     /** As many as were missing when they were needed. */
@@ -93,7 +93,8 @@ export const make = (
       const { gid, uid } = place.value
       const template = join(directory, `template-${process.pid}`)
       return yield* makeTemplate(template, bytes, uid + insideId, gid + insideId).pipe(
-        Effect.match({ onSuccess: () => ({ template }), onFailure: ({ detail }) => without(detail) })
+        Effect.zipRight(Scope.extend(makeAttachCopy(template, directory), serverScope)),
+        Effect.match({ onSuccess: (attachCopy) => ({ attachCopy }), onFailure: ({ detail }) => without(detail) })
       )
     })
 
@@ -107,39 +108,39 @@ export const make = (
         Effect.logWarning(`Sandboxes get no file system of their own: ${missing}. What they write is measured instead.`)
       )
 
-    const prepare = (template: string) =>
+    const prepare = (attachCopy: AttachCopy) =>
       Effect.gen(function* () {
         const scope = yield* Scope.fork(serverScope, ExecutionStrategy.sequential)
-        const device = yield* attachCopy(template, join(directory, `${++made}.ext4`)).pipe(
+        const device = yield* attachCopy.pipe(
           Scope.extend(scope),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
         )
         return { device, scope }
       })
 
-    const begin = (template: string, making: Making) =>
-      Effect.forkIn(Effect.intoDeferred(prepare(template), making), serverScope)
+    const begin = (attachCopy: AttachCopy, making: Making) =>
+      Effect.forkIn(Effect.intoDeferred(prepare(attachCopy), making), serverScope)
 
     /** One after the other, each put down before it is made: another fiber may look meanwhile. */
-    const restock = (template: string) =>
+    const restock = (attachCopy: AttachCopy) =>
       Effect.gen(function* () {
         while (spares.length < wanted) {
           const making = yield* Deferred.make<Disk, DiskImageFailed>()
           spares.push(making)
-          yield* Effect.intoDeferred(prepare(template), making)
+          yield* Effect.intoDeferred(prepare(attachCopy), making)
         }
       }).pipe(stocking.withPermits(1), Effect.delay(restockDelay), Effect.forkIn(serverScope))
 
     /** Whoever gives up waiting leaves it to be released. */
-    const takeFrom = (template: string) =>
+    const takeFrom = (attachCopy: AttachCopy) =>
       Effect.gen(function* () {
         const kept = spares.shift()
         const making = kept ?? (yield* Deferred.make<Disk, DiskImageFailed>())
         if (kept === undefined) {
           wanted = Math.min(wanted + 1, most)
-          yield* begin(template, making)
+          yield* begin(attachCopy, making)
         }
-        yield* restock(template)
+        yield* restock(attachCopy)
         const disk = yield* Deferred.await(making).pipe(
           Effect.interruptible,
           Effect.onInterrupt(() => Effect.forkIn(Effect.flatMap(Deferred.await(making), release), serverScope))
@@ -152,7 +153,7 @@ export const make = (
       take: Effect.flatMap(support, (found) =>
         "missing" in found
           ? Effect.succeedNone
-          : Effect.catchAll(takeFrom(found.template), ({ detail }) => Effect.as(giveUp(detail), Option.none()))
+          : Effect.catchAll(takeFrom(found.attachCopy), ({ detail }) => Effect.as(giveUp(detail), Option.none()))
       ),
       giveUp
     }
