@@ -13,52 +13,57 @@ const longestWait = "10 seconds"
 const complaintChars = 1_000
 
 /**
- * Told `hold 7`, says `7 holds /dev/loop3` or, after the complaints of what failed, `7 failed`. Meanwhile the image loses
- * its name, and the device is told to clear itself: from then on the kernel clears up with the last user, whoever is
- * killed. Holders end at `release 7`, and with the server: nothing is ever written to descriptor 3.
+ * Told a number, says `holder 7 is 4711`, its process, and `holder 7 holds /dev/loop3` or, after the complaints of what
+ * failed, `holder 7 failed`. Meanwhile the image loses its name, and the device is told to clear itself: from then on the
+ * kernel clears up with the last user, whoever is killed.
+ *
+ * Holders end with the server: nothing is ever written to descriptor 3.
  */
 const program = `
 template=$1
 directory=$2
-attach() {
-  image=$directory/$1.ext4
-  cp --sparse=always -- "$template" "$image"
-  device=$(losetup --find --show -- "$image")
-  exec 4<"$device"
-  losetup --detach "$device"
-  rm -- "$image"
-}
-while read -r verb number; do
+while read -r number; do
   jobs >/dev/null
-  if [ "$verb" = release ]; then
-    eval "kill \\$holder$number; unset holder$number"
-    continue
-  fi
   (
-    exec </dev/null 2>&1
-    trap 'echo "$number failed"' EXIT
+    exec 2>&1
+    trap 'echo "holder $number failed"' EXIT
     set -e
-    attach "$number"
+    image=$directory/$number.ext4
+    cp --sparse=always -- "$template" "$image"
+    device=$(losetup --find --show -- "$image")
+    exec 4<"$device"
+    losetup --detach "$device"
+    rm -- "$image"
     trap - EXIT
-    echo "$number holds $device"
+    echo "holder $number holds $device"
     read -r rest <&3 || true
-  ) &
-  eval "holder$number=$!"
+  ) </dev/null &
+  echo "holder $number is $!"
 done
 `
 
+/** Not at the start of its line when another holder has just half said its complaint. */
+const news = /holder (\d+) (is|holds|failed) ?(.*)$/
+
+const kill = (pid: number) => {
+  try {
+    process.kill(pid)
+  } catch {
+    // It ended by itself.
+  }
+}
+
 interface Holder {
   readonly device: Deferred.Deferred<string, DiskImageFailed>
+  pid: number | undefined
+  /** Not killed before: what it has begun it brings to its end first. */
   isHolding: boolean
-  /** Not killed before it holds: what it has begun it brings to its end first. */
   isReleased: boolean
 }
 
 /** One shell, from its start to its end. Its holders outlive it, if not this process. */
 class Shell {
   readonly #child: ChildProcess
-  /** Its end is the end of the holders. */
-  readonly #lifeline: { destroy: () => void } | null | undefined
   readonly #holders = new Map<number, Holder>()
   #complaint = ""
   gone = false
@@ -75,7 +80,6 @@ class Shell {
     this.#child.once("exit", () => this.#lose("the shell that attaches loop devices has ended"))
     // There are no streams when this process has no file left to open.
     if (!this.#child.stdin || !this.#child.stdout) return
-    this.#lifeline = this.#child.stdio[3]
     for (const stream of this.#child.stdio) stream?.on("error", () => {})
     createInterface(this.#child.stdout).on("line", (line) => this.#hear(line))
   }
@@ -83,8 +87,8 @@ class Shell {
   /** What comes of it; the number is for `release`. */
   hold(number: number): Holder["device"] {
     const device = Deferred.unsafeMake<string, DiskImageFailed>(FiberId.none)
-    this.#holders.set(number, { device, isHolding: false, isReleased: false })
-    this.#tell("hold", number)
+    this.#holders.set(number, { device, pid: undefined, isHolding: false, isReleased: false })
+    this.#child.stdin?.write(`${number}\n`)
     return device
   }
 
@@ -92,43 +96,48 @@ class Shell {
     const holder = this.#holders.get(number)
     if (holder === undefined) return
     holder.isReleased = true
-    if (!holder.isHolding) return
-    this.#holders.delete(number)
-    this.#tell("release", number)
-    if (this.gone && this.#holders.size === 0) this.close()
+    this.#endIfReleased(number, holder)
   }
 
+  /** Ends the shell and, when they hold, its holders. */
   close(): void {
-    this.#child.stdin?.end()
-    this.#lifeline?.destroy()
-  }
-
-  #tell(verb: "hold" | "release", number: number) {
-    this.#child.stdin?.write(`${verb} ${number}\n`)
+    if (!this.#child.stdin) return
+    this.#child.stdin.end()
+    this.#child.stdio[3]?.destroy()
   }
 
   #hear(line: string): void {
-    const [, word, news, device] = /^(\d+) (holds|failed) ?(.*)$/.exec(line) ?? []
-    const number = Number(word)
-    const holder = this.#holders.get(number)
-    if (holder === undefined || device === undefined) {
+    const [, word, verb, value = ""] = news.exec(line) ?? []
+    if (word === undefined) {
       this.#complaint = `${this.#complaint}${line}\n`.slice(-complaintChars)
       return
     }
-    if (news === "failed") return this.#fail(number, holder, this.#complaint.trim())
-    holder.isHolding = true
-    Deferred.unsafeDone(holder.device, Effect.succeed(device))
-    if (holder.isReleased) this.release(number)
+    const number = Number(word)
+    const holder = this.#holders.get(number)
+    if (holder === undefined) return
+    if (verb === "failed") {
+      this.#holders.delete(number)
+      Deferred.unsafeDone(holder.device, new DiskImageFailed({ detail: this.#complaint.trim() }))
+      return
+    }
+    if (verb === "is") holder.pid = Number(value)
+    else {
+      holder.isHolding = true
+      Deferred.unsafeDone(holder.device, Effect.succeed(value))
+    }
+    this.#endIfReleased(number, holder)
   }
 
-  #fail(number: number, { device }: Holder, detail: string): void {
+  #endIfReleased(number: number, { isHolding, isReleased, pid }: Holder): void {
+    if (!isHolding || !isReleased || pid === undefined) return
     this.#holders.delete(number)
-    Deferred.unsafeDone(device, new DiskImageFailed({ detail }))
+    kill(pid)
   }
 
+  /** Holders that have begun may still be heard of. */
   #lose(detail: string): void {
     this.gone = true
-    for (const [number, holder] of this.#holders) if (!holder.isHolding) this.#fail(number, holder, detail)
+    for (const { device } of this.#holders.values()) Deferred.unsafeDone(device, new DiskImageFailed({ detail }))
   }
 }
 
@@ -138,20 +147,29 @@ export type AttachCopy = Effect.Effect<string, DiskImageFailed, Scope.Scope>
 /** Copies are made in this directory. The shell starts with the first, and another should it ever end. */
 export const makeAttachCopy = (template: string, directory: string): Effect.Effect<AttachCopy, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let shell: Shell | undefined
+    const shells: Array<Shell> = []
     let count = 0
-    yield* Effect.addFinalizer(() => Effect.sync(() => shell?.close()))
+    yield* Effect.addFinalizer(() => Effect.sync(() => shells.forEach((shell) => shell.close())))
+    const running = () => {
+      const last = shells.at(-1)
+      if (last !== undefined && !last.gone) return last
+      const next = new Shell(template, directory)
+      shells.push(next)
+      return next
+    }
     const hold = Effect.sync(() => {
-      const used = shell === undefined || shell.gone ? new Shell(template, directory) : shell
-      shell = used
+      const shell = running()
       const number = ++count
-      return { device: used.hold(number), release: () => used.release(number) }
+      return { device: shell.hold(number), release: () => shell.release(number) }
     })
     return Effect.acquireRelease(hold, ({ release }) => Effect.sync(release)).pipe(
-      Effect.flatMap(({ device }) => Deferred.await(device)),
+      // Of one that is not heard of any more, whoever asks.
+      Effect.flatMap(({ device }) => Effect.interruptible(Deferred.await(device))),
       Effect.timeoutFail({
         duration: longestWait,
         onTimeout: () => new DiskImageFailed({ detail: "no loop device could be had in time" })
-      })
+      }),
+      // Once more with another shell, should this one just have ended.
+      Effect.retry({ times: 1, while: () => shells.at(-1)?.gone === true })
     )
   })

@@ -21,7 +21,6 @@ const write = (path: string) =>
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, text)
       chmodSync(path, 0o644)
-      return true
     },
     catch: (error) => (error instanceof Error ? error.message : String(error))
   })
@@ -38,11 +37,11 @@ export const makeHostsFile = (path: string): HostsFile => {
   const giveUp = (reason: string) =>
     Effect.suspend(() => {
       known = false
-      return Effect.logWarning(`The engine makes the networks of sandboxes, which start later for it: ${reason}`)
+      return Effect.logWarning(`Sandboxes start more slowly, since the engine makes their networks: ${reason}`)
     })
   const make = Effect.matchEffect(write(path), {
     onFailure: (reason) => Effect.as(giveUp(reason), false),
-    onSuccess: (done) => Effect.sync(() => (known = done))
+    onSuccess: () => Effect.sync(() => (known = true))
   })
   return { isThere: Effect.suspend(() => (known === undefined ? make : Effect.succeed(known))), giveUp }
 }

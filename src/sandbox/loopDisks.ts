@@ -129,7 +129,7 @@ export const make = (
           spares.push(making)
           yield* Effect.intoDeferred(prepare(attachCopy), making)
         }
-      }).pipe(stocking.withPermits(1), Effect.delay(restockDelay), Effect.forkIn(serverScope))
+      }).pipe(stocking.withPermits(1), Effect.delay(restockDelay), Effect.interruptible, Effect.forkIn(serverScope))
 
     /** Whoever gives up waiting leaves it to be released. */
     const takeFrom = (attachCopy: AttachCopy) =>

@@ -37,11 +37,11 @@ const open = () => {
   socket.on("error", () => undefined)
 }
 
-/** How many may wait: a connection that the system has no room for in the server's queue is lost for half a minute. */
-const batch = 100
+/** At most twice as many wait: a connection that the system has no room for in the server's queue is lost for half a minute. */
+const batch = 50
 let started = 0
 while (started < count) {
-  if (!isAnsweredAtOnce || started - answered < 2 * batch) {
+  if (!isAnsweredAtOnce || started - answered <= batch) {
     const last = Math.min(count, started + batch)
     for (; started < last; started++) open()
   }
