@@ -15,11 +15,14 @@ const server = "test-disk"
 const small = { limits: { ...limits, diskBytes: 256 * MiB } }
 const directory = join(tmpdir(), `errand-${server}`, "disks")
 
-/** Files of images without a name that a loop device of this machine has still open. */
-const attached = () =>
-  execFileSync("losetup", ["--list", "--noheadings", "--output", "BACK-FILE"], { encoding: "utf8" })
+/** Files of images that loop devices of this machine have open; soon after that they have no name any more. */
+const filesOf = (...devices: ReadonlyArray<string>) =>
+  execFileSync("losetup", ["--list", "--noheadings", "--output", "BACK-FILE", ...devices], { encoding: "utf8" })
     .split("\n")
     .filter((line) => line.includes(directory))
+    .map((line) => line.replace(" (deleted)", ""))
+
+const attached = () => filesOf()
 
 const outputOf = (handle: SandboxHandle, script: string) =>
   Effect.map(handle.run(sh(script, { timeoutMs: 60_000 })), ({ output }) => output)
@@ -91,9 +94,11 @@ except OSError as error: print(error.strerror, n < 40_000)`
       assert.isTrue(
         yield* eventually(Effect.sync(() => attached().length === 3 && !attached().some((file) => used.test(file))))
       )
-      const kept = new Set(attached())
-      yield* openSandbox
-      assert.isTrue(attached().every((file) => kept.has(file)))
+      const kept = attached()
+      const mount = yield* outputOf(yield* openSandbox, "grep ' /workspace ' /proc/mounts")
+      const taken = filesOf(mount.replace(/ .*/s, ""))
+      assert.strictEqual(taken.length, 1)
+      assert.includeMembers(kept, taken)
     }).pipe(Effect.provide(dockerSandbox(server, small)))
   )
 
