@@ -163,7 +163,7 @@ export const makeAttachCopy = (template: string, directory: string): Effect.Effe
       return { device: shell.hold(number), release: () => shell.release(number) }
     })
     return Effect.acquireRelease(hold, ({ release }) => Effect.sync(release)).pipe(
-      // Of one that is not heard of any more, whoever asks.
+      // Also for a caller that can't be interrupted, or the bound below would not hold for it.
       Effect.flatMap(({ device }) => Effect.interruptible(Deferred.await(device))),
       Effect.timeoutFail({
         duration: longestWait,

@@ -84,6 +84,20 @@ describeWithEngine("a loop device", () => {
       assert.isTrue(yield* areAttached(directory, [device]))
     }))
 
+  // Seen to hang without the wait being interruptible.
+  test("is not waited for without end, also by who can't be interrupted", () =>
+    Effect.gen(function* () {
+      const { attachCopy, directory } = yield* setUp
+      yield* Effect.scoped(attachCopy)
+      const shell = shellOf(directory)
+      process.kill(shell, "SIGSTOP")
+      const { detail } = yield* Effect.flip(Effect.scoped(Effect.uninterruptible(attachCopy)))
+      process.kill(shell, "SIGCONT")
+      assert.include(detail, "in time")
+      yield* attachCopy
+      assert.isTrue(yield* eventually(Effect.sync(() => readdirSync(directory).join() === "template")))
+    }))
+
   // Seen to fail without the end of the lifeline.
   test("is free when whoever asked for it is gone", () =>
     Effect.gen(function* () {
